@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hyperupcalls on x86: who may make the hypercall, how guest-virtual memory is
+ * reached, what is known of a vCPU that does not run, and the INTERRUPT event.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+
+#include "hyperupcall.h"
+#include "kvm_cache_regs.h"
+#include "lapic.h"
+#include "smm.h"
+#include "x86.h"
+
+/**
+ * kvm_hyperupcall_emulate - KVM_HC_HYPERUPCALL
+ * @vcpu: the calling vCPU, at CPL 0, with kvm->srcu held
+ * @a0: opcode
+ * @a1: guest-virtual address of its struct
+ * @a2: the struct's size
+ * @a3: zero
+ * @op_64_bit: whether the vCPU is in 64-bit mode
+ *
+ * Return: what the guest finds in RAX.
+ */
+unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, unsigned long a1,
+				      unsigned long a2, unsigned long a3, bool op_64_bit)
+{
+	int r;
+
+	if (!kvm_has_hyperupcall(vcpu->kvm))
+		return -KVM_ENOSYS;
+	if (vcpu->arch.guest_state_protected)
+		return -KVM_EOPNOTSUPP;
+	if (!op_64_bit || is_guest_mode(vcpu))
+		return -KVM_EPERM;
+
+	/* Verification takes its time, and memslot updates wait for SRCU. */
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	r = kvm_hyperupcall_hypercall(vcpu, a0, a1, a2, a3);
+	kvm_vcpu_srcu_read_lock(vcpu);
+
+	return r;
+}
+
+int kvm_arch_hyperupcall_read(struct kvm_vcpu *vcpu, gva_t gva, void *data, u32 len)
+{
+	struct x86_exception e;
+	int r;
+
+	if (is_noncanonical_address(gva, vcpu, 0) || is_noncanonical_address(gva + len, vcpu, 0))
+		return -EFAULT;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	r = kvm_read_guest_virt(vcpu, gva, data, len, &e);
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	return r == X86EMUL_CONTINUE ? 0 : -EFAULT;
+}
+
+int kvm_arch_hyperupcall_write(struct kvm_vcpu *vcpu, gva_t gva, const void *data, u32 len)
+{
+	struct x86_exception e;
+	int r;
+
+	if (is_noncanonical_address(gva, vcpu, 0) || is_noncanonical_address(gva + len, vcpu, 0))
+		return -EFAULT;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	r = kvm_write_guest_virt_system(vcpu, gva, (void *)data, len, &e);
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	return r == X86EMUL_CONTINUE ? 0 : -EFAULT;
+}
+
+int kvm_arch_hyperupcall_translate(struct kvm_vcpu *vcpu, gva_t gva, bool write, gpa_t *gpa)
+{
+	struct x86_exception e;
+
+	if (is_noncanonical_address(gva, vcpu, 0))
+		return -EINVAL;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	if (write)
+		*gpa = kvm_mmu_gva_to_gpa_write(vcpu, gva, &e);
+	else
+		*gpa = kvm_mmu_gva_to_gpa_system(vcpu, gva, &e);
+	kvm_vcpu_srcu_read_unlock(vcpu);
+
+	return *gpa == INVALID_GPA ? -EFAULT : 0;
+}
+
+/**
+ * kvm_hyperupcall_cr0_changed - CR0 of a vCPU was written
+ * @vcpu: the vCPU
+ * @old_cr0: CR0 before
+ * @cr0: CR0 after
+ *
+ * May sleep. When the boot vCPU leaves paged mode, by MOV to CR0, INIT or
+ * KVM_SET_SREGS, the guest's kernel is gone: what it registered by virtual
+ * address means nothing any more. Another vCPU does so at every CPU hotplug,
+ * and SMM and nested guests have a CR0 of their own.
+ */
+void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0)
+{
+	if (!(old_cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PG))
+		return;
+	if (!kvm_vcpu_is_reset_bsp(vcpu) || is_smm(vcpu) || is_guest_mode(vcpu))
+		return;
+
+	kvm_hyperupcall_reset(vcpu->kvm);
+}
+
+/**
+ * kvm_hyperupcall_vcpu_put - a vCPU loses its physical CPU
+ * @vcpu: the vCPU, whose state is still loaded
+ *
+ * Keeps what a program may want to know of a vCPU that does not run; some of
+ * it can be read on Intel by the CPU that holds the VMCS only. Pairs with
+ * kvm_hyperupcall_vcpu_load(): an odd sequence says that the vCPU is loaded.
+ */
+void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_hyperupcall *hu = &vcpu->arch.hyperupcall;
+
+	if (!kvm_has_hyperupcall(vcpu->kvm))
+		return;
+
+	hu->nested = is_guest_mode(vcpu);
+	hu->regs = (struct hyperupcall_regs) {
+		.rip = kvm_rip_read(vcpu),
+		.rsp = kvm_rsp_read(vcpu),
+		.rflags = kvm_get_rflags(vcpu),
+		.cr3 = kvm_read_cr3(vcpu),
+		.cpl = kvm_x86_call(get_cpl)(vcpu),
+	};
+	raw_write_seqcount_end(&hu->loaded);
+}
+
+/**
+ * kvm_hyperupcall_vcpu_load - a vCPU gets a physical CPU
+ * @vcpu: the vCPU
+ */
+void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu)
+{
+	if (kvm_has_hyperupcall(vcpu->kvm))
+		raw_write_seqcount_begin(&vcpu->arch.hyperupcall.loaded);
+}
+
+static bool kvm_hyperupcall_vcpu_loaded(struct kvm_vcpu *vcpu)
+{
+	return raw_read_seqcount(&vcpu->arch.hyperupcall.loaded) & 1;
+}
+
+enum hyperupcall_vcpu_state kvm_arch_hyperupcall_vcpu_state(struct kvm_vcpu *vcpu)
+{
+	switch (READ_ONCE(vcpu->arch.mp_state)) {
+	case KVM_MP_STATE_HALTED:
+		return HYPERUPCALL_VCPU_HALTED;
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	default:
+		return HYPERUPCALL_VCPU_STOPPED;
+	}
+
+	if (kvm_hyperupcall_vcpu_loaded(vcpu))
+		return HYPERUPCALL_VCPU_RUNNING;
+
+	return READ_ONCE(vcpu->scheduled_out) ? HYPERUPCALL_VCPU_PREEMPTED :
+						HYPERUPCALL_VCPU_STOPPED;
+}
+
+int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_regs *regs)
+{
+	struct kvm_vcpu_hyperupcall *hu = &vcpu->arch.hyperupcall;
+	unsigned int seq = raw_seqcount_begin(&hu->loaded);
+	struct hyperupcall_regs copy = hu->regs;
+	bool nested = hu->nested;
+
+	if (read_seqcount_retry(&hu->loaded, seq) || nested)
+		return -EBUSY;
+
+	*regs = copy;
+	return 0;
+}
+
+/* A vCPU that may run nested guests has translations in more than one context. */
+static bool kvm_hyperupcall_may_nest(struct kvm_vcpu *vcpu)
+{
+	return (READ_ONCE(vcpu->arch.efer) & EFER_SVME) ||
+	       (READ_ONCE(vcpu->arch.cr4) & X86_CR4_VMXE);
+}
+
+/**
+ * kvm_arch_hyperupcall_flush_tlb - ask for a flush of a vCPU's guest TLB
+ * @vcpu: the vCPU
+ *
+ * The request is made first and the mode looked at after that. A vCPU on its
+ * way into the guest sets its mode first and looks at its requests after that
+ * (see vcpu_enter_guest() and Documentation/virt/kvm/vcpu-requests.rst), so
+ * that one of the two sees the other.
+ *
+ * Return: true if the vCPU executes no guest instruction before the flush.
+ */
+bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
+{
+	if (kvm_hyperupcall_may_nest(vcpu))
+		return false;
+
+	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+	smp_mb__after_atomic();
+	if (READ_ONCE(vcpu->mode) != OUTSIDE_GUEST_MODE || kvm_hyperupcall_may_nest(vcpu))
+		return false;
+
+	++vcpu->stat.hyperupcall_flushes;
+	return true;
+}
+
+/**
+ * kvm_hyperupcall_consumes_ipi - offer an IPI to the guest's programs
+ * @sender: the vCPU that sends it
+ * @target: another vCPU, for which it was accepted
+ * @irq: the IPI
+ *
+ * Called where the IPI would enter the target's IRR; interrupts may be off.
+ *
+ * Return: true if the target must not see it.
+ */
+bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
+				  const struct kvm_lapic_irq *irq)
+{
+	struct hyperupcall_ctx ctx;
+
+	if (!kvm_hyperupcall_linked(target->kvm, HYPERUPCALL_EVENT_INTERRUPT))
+		return false;
+	if (irq->delivery_mode != APIC_DM_FIXED || irq->trig_mode || !kvm_lapic_enabled(target))
+		return false;
+
+	ctx = (struct hyperupcall_ctx) {
+		.event = HYPERUPCALL_EVENT_INTERRUPT,
+		.vcpu = sender->vcpu_id,
+		.interrupt.vector = irq->vector,
+		.interrupt.target = target->vcpu_id,
+		.interrupt.target_state = kvm_arch_hyperupcall_vcpu_state(target),
+	};
+	if (kvm_hyperupcall_run(target->kvm, &ctx) != HYPERUPCALL_CONSUMED)
+		return false;
+
+	++sender->stat.ipis_consumed;
+	return true;
+}

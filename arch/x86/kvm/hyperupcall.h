@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __KVM_X86_HYPERUPCALL_H
+#define __KVM_X86_HYPERUPCALL_H
+
+#include <linux/kvm_hyperupcall.h>
+
+struct kvm_lapic_irq;
+
+#ifdef CONFIG_KVM_HYPERUPCALL
+
+unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, unsigned long a1,
+				      unsigned long a2, unsigned long a3, bool op_64_bit);
+void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0);
+void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu);
+void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu);
+bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
+				  const struct kvm_lapic_irq *irq);
+
+static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
+{
+	return kvm->hyperupcall;
+}
+
+#else
+
+static inline unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0,
+						    unsigned long a1, unsigned long a2,
+						    unsigned long a3, bool op_64_bit)
+{
+	return -KVM_ENOSYS;
+}
+
+static inline void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0,
+					       unsigned long cr0) { }
+static inline void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu) { }
+static inline void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu) { }
+
+static inline bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
+						const struct kvm_lapic_irq *irq)
+{
+	return false;
+}
+
+static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
+{
+	return false;
+}
+
+#endif /* CONFIG_KVM_HYPERUPCALL */
+
+#endif /* __KVM_X86_HYPERUPCALL_H */

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Macros of the guest kernel that its BTF does not have, for programs. Kbuild
+ * compiles this to assembly and makes constants.h of it.
+ */
+#define COMPILE_OFFSETS
+#include <linux/kbuild.h>
+#include <asm/irq_vectors.h>
+#include <asm/page_types.h>
+#include <asm/processor-flags.h>
+#include <asm-generic/qspinlock_types.h>
+
+int main(void)
+{
+	DEFINE(PAGE_SHIFT, PAGE_SHIFT);
+	DEFINE(X86_EFLAGS_IF, X86_EFLAGS_IF);
+	DEFINE(CALL_FUNCTION_VECTOR, CALL_FUNCTION_VECTOR);
+	DEFINE(CALL_FUNCTION_SINGLE_VECTOR, CALL_FUNCTION_SINGLE_VECTOR);
+	DEFINE(_Q_LOCKED_VAL, _Q_LOCKED_VAL);
+	return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of hyperupcall.ko know of each other. A function that fails
+ * says why, in one line; its callers only undo.
+ */
+#ifndef _HYPERUPCALL_INTERNAL_H
+#define _HYPERUPCALL_INTERNAL_H
+
+#include <linux/bpf.h>
+#include <linux/elf.h>
+#include <linux/hyperupcall.h>
+#include <linux/types.h>
+
+#include "shared.h"
+
+/* hypercall.c */
+int hypercall_probe(void);
+bool hypercall_feature(unsigned int feature);
+long hypercall(enum hyperupcall_op op, void *arg, size_t size);
+
+/* ksyms.c */
+enum ksym_kind {
+	KSYM_TEXT,
+	KSYM_PER_CPU,
+	KSYM_DATA,
+};
+
+/**
+ * struct ksym - a symbol of the running kernel
+ * @kind: what it is
+ * @addr: its address; of a per-CPU variable, its offset in the per-CPU area
+ * @size: its size, at least one
+ */
+struct ksym {
+	enum ksym_kind kind;
+	unsigned long addr;
+	unsigned long size;
+};
+
+int ksyms_init(void);
+int ksym_find(const char *name, struct ksym *sym);
+unsigned long ksym_addr(const char *name);
+extern unsigned long ksym_per_cpu_start;
+
+/* embedded.S, which the build generates: the programs' objects */
+struct embedded {
+	const char *name;
+	const void *start;
+	const void *end;
+};
+
+extern const struct embedded hyperupcall_embedded[];
+extern const struct embedded hyperupcall_embedded_end[];
+
+/* object.c */
+
+/**
+ * struct object - a program's ELF object, and what of it was found
+ * @name: for messages
+ * @image: the object
+ * @size: its size
+ * @sections: section headers
+ * @symbols: symbol table
+ * @nr_symbols: its entries
+ * @strings: their names
+ * @entry: index of the section with the program
+ * @text: index of the section with its other functions, or zero
+ * @globals: index of the section with its globals, or zero
+ * @event: the event that @entry's name says
+ */
+struct object {
+	const char *name;
+	const void *image;
+	size_t size;
+	const Elf64_Shdr *sections;
+	const Elf64_Sym *symbols;
+	unsigned int nr_symbols;
+	const char *strings;
+	unsigned int entry;
+	unsigned int text;
+	unsigned int globals;
+	enum hyperupcall_event event;
+};
+
+int object_parse(struct object *obj, const struct embedded *embedded);
+const char *object_section_name(const struct object *obj, unsigned int index);
+const void *object_section(const struct object *obj, unsigned int index,
+			   size_t *size);
+const Elf64_Sym *object_global(const struct object *obj, const char *name);
+const char *object_symbol_name(const struct object *obj, const Elf64_Sym *sym);
+
+/* relocate.c */
+struct bpf_insn *relocate(const struct object *obj, u64 globals,
+			  unsigned int *insn_cnt);
+
+/* window.c */
+int window_map(const char *what, const void *gva, size_t size, u32 flags,
+	       u64 *offset);
+void window_unmap_all(void);
+void window_free(void);
+
+/* percpu.c */
+int percpu_map(void);
+void percpu_free(void);
+unsigned int percpu_size(void);
+const struct hyperupcall_cpu *percpu_area(unsigned int cpu, unsigned int *vcpu);
+
+/* program.c */
+
+/**
+ * struct program - a program that the hypervisor has
+ * @list: in the list of all
+ * @obj: where it comes from
+ * @globals: its globals, which the hypervisor maps
+ * @cpus: those of @globals that say which CPU is on which vCPU, or NULL
+ * @prog: the hypervisor's id of the program, zero if it does not have it
+ * @link: the hypervisor's id of its link, zero if there is none
+ */
+struct program {
+	struct list_head list;
+	struct object obj;
+	void *globals;
+	struct hyperupcall_cpu *cpus;
+	u32 prog;
+	u32 link;
+};
+
+struct program *program_load(const struct embedded *embedded);
+void program_set_cpu(struct program *program, unsigned int cpu, bool online);
+int program_link(struct program *program);
+void program_unlink(struct program *program);
+void program_unload(struct program *program);
+void program_free(struct program *program);
+
+/* debugfs.c */
+void debugfs_init(void);
+void debugfs_add(struct program *program);
+void debugfs_exit(void);
+
+/* leave.c */
+int leave_init(void (*leave)(void));
+void leave_exit(void);
+
+#endif /* _HYPERUPCALL_INTERNAL_H */

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The per-CPU areas in the window: of each possible CPU, the static per-CPU
+ * variables and what was allocated behind them first, which the kernel calls
+ * the first chunk. The rest of the CPU's unit may belong to anyone.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpumask.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <asm/processor.h>
+
+#include "internal.h"
+#include "layout.h"
+
+static struct hyperupcall_cpu *areas;
+static unsigned int area_size;
+
+unsigned int percpu_size(void)
+{
+	return area_size;
+}
+
+/*
+ * The static variables are at the start of the first unit, the chunk that
+ * follows them is known by where it is in that unit: their distance is the
+ * same in every unit.
+ */
+static int find_size(void)
+{
+	const void **base, **chunk;
+	const unsigned int *nr_pages;
+	const unsigned long *addr;
+
+	base = (const void **)ksym_addr("pcpu_base_addr");
+	chunk = (const void **)ksym_addr("pcpu_first_chunk");
+	if (!base || !chunk)
+		return -ENOENT;
+
+	addr = *chunk + pcpu_chunk_base_addr;
+	nr_pages = *chunk + pcpu_chunk_nr_pages;
+	area_size = *addr - (unsigned long)*base + *nr_pages * PAGE_SIZE;
+	return 0;
+}
+
+int percpu_map(void)
+{
+	unsigned int cpu;
+	u64 window;
+	int err;
+
+	err = find_size();
+	if (err)
+		return err;
+
+	areas = kcalloc(nr_cpu_ids, sizeof(*areas), GFP_KERNEL);
+	if (!areas) {
+		pr_err("no memory for %u CPUs\n", nr_cpu_ids);
+		return -ENOMEM;
+	}
+
+	for_each_possible_cpu(cpu) {
+		areas[cpu].cpu = cpu;
+		areas[cpu].gva = ksym_per_cpu_start + per_cpu_offset(cpu);
+		err = window_map("per-CPU memory", (void *)areas[cpu].gva,
+				 area_size, HYPERUPCALL_MAP_WRITE, &window);
+		if (err)
+			return err;
+		areas[cpu].window = window;
+	}
+	return 0;
+}
+
+void percpu_free(void)
+{
+	kfree(areas);
+	areas = NULL;
+}
+
+/*
+ * What programs are told of @cpu, and for which vCPU; its id is the initial
+ * APIC id. It is known once the CPU has been online.
+ */
+const struct hyperupcall_cpu *percpu_area(unsigned int cpu, unsigned int *vcpu)
+{
+	*vcpu = cpu_data(cpu).topo.initial_apicid;
+	return &areas[cpu];
+}

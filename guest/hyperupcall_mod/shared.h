@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the module tells its programs, in the programs' own globals. Both
+ * include this; u32 and u64 come from where each has them.
+ */
+#ifndef _HYPERUPCALL_SHARED_H
+#define _HYPERUPCALL_SHARED_H
+
+/* vCPU ids (initial APIC ids) that programs know start at zero, end here. */
+#define HYPERUPCALL_MAX_CPUS	1024
+
+/**
+ * struct hyperupcall_cpu - the guest CPU on a vCPU
+ * @gva: guest-virtual address of its per-CPU area
+ * @window: the same in the window; zero if there is no such CPU or it is
+ *	offline, and then nothing else is valid
+ * @cpu: its number in the guest
+ */
+struct hyperupcall_cpu {
+	u64 gva;
+	u32 window;
+	u32 cpu;
+};
+
+/**
+ * struct hyperupcall_guest - the guest as a whole
+ * @globals: guest-virtual address minus window offset of the program's globals
+ * @percpu_size: bytes of each CPU's per-CPU area that the window shows
+ * @pv_spinlocks: whether waiters for a spinlock may sleep until the holder
+ *	kicks them
+ */
+struct hyperupcall_guest {
+	u64 globals;
+	u32 percpu_size;
+	u32 pv_spinlocks;
+};
+
+/* The symbols by which the module finds both. */
+#define HYPERUPCALL_CPUS_SYMBOL		"hyperupcall_cpus"
+#define HYPERUPCALL_GUEST_SYMBOL	"hyperupcall_guest"
+
+/* A program's u64 with such a name is a counter, see debugfs.c. */
+#define HYPERUPCALL_COUNT_PREFIX	"count_"
+
+#endif /* _HYPERUPCALL_SHARED_H */

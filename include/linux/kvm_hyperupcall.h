@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hyperupcalls, as the rest of KVM sees them: a few calls at the points where a
+ * VM changes, a hook where an event happens, and what an architecture gives.
+ */
+#ifndef _LINUX_KVM_HYPERUPCALL_H
+#define _LINUX_KVM_HYPERUPCALL_H
+
+#include <linux/jump_label_ratelimit.h>
+#include <linux/kvm_host.h>
+#include <uapi/linux/hyperupcall.h>
+
+struct mmu_notifier_range;
+
+#ifdef CONFIG_KVM_HYPERUPCALL
+
+/* One key an event; true while any VM has a link to it. */
+extern struct static_key_false_deferred kvm_hyperupcall_keys[__HYPERUPCALL_EVENT_MAX];
+
+int kvm_hyperupcall_create_vm(struct kvm *kvm);
+void kvm_hyperupcall_destroy_vm(struct kvm *kvm);
+int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
+void kvm_hyperupcall_reset(struct kvm *kvm);
+void kvm_hyperupcall_exit(void);
+
+void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range);
+void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot);
+
+int kvm_hyperupcall_hypercall(struct kvm_vcpu *vcpu, u64 op, gva_t gva, u64 size, u64 zero);
+
+bool kvm_hyperupcall_has_link(struct kvm *kvm, enum hyperupcall_event event);
+u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx);
+
+/*
+ * kvm_hyperupcall_linked - whether an event of a VM has to be offered
+ *
+ * The test in front of every hook: a NOP where no VM has a link.
+ */
+#define kvm_hyperupcall_linked(kvm, event)				\
+	(static_branch_unlikely(&kvm_hyperupcall_keys[event].key) &&	\
+	 kvm_hyperupcall_has_link(kvm, event))
+
+bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu);
+
+/*
+ * What an architecture provides. The accessors take guest-virtual addresses,
+ * act as a supervisor of the calling vCPU, may sleep and return zero or
+ * -EFAULT.
+ */
+int kvm_arch_hyperupcall_read(struct kvm_vcpu *vcpu, gva_t gva, void *data, u32 len);
+int kvm_arch_hyperupcall_write(struct kvm_vcpu *vcpu, gva_t gva, const void *data, u32 len);
+int kvm_arch_hyperupcall_translate(struct kvm_vcpu *vcpu, gva_t gva, bool write, gpa_t *gpa);
+
+/* These are called by programs' helpers, in any context. */
+enum hyperupcall_vcpu_state kvm_arch_hyperupcall_vcpu_state(struct kvm_vcpu *vcpu);
+int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_regs *regs);
+bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu);
+
+#else
+
+static inline int kvm_hyperupcall_create_vm(struct kvm *kvm) { return 0; }
+static inline void kvm_hyperupcall_destroy_vm(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_exit(void) { }
+static inline void kvm_hyperupcall_invalidate_start(struct kvm *kvm,
+						    const struct mmu_notifier_range *range) { }
+static inline void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm,
+						      const struct kvm_memory_slot *slot) { }
+static inline bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
+#endif /* CONFIG_KVM_HYPERUPCALL */
+
+#endif /* _LINUX_KVM_HYPERUPCALL_H */

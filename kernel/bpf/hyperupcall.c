@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs that a guest gives to its hypervisor: BPF_PROG_TYPE_HYPERUPCALL.
+ *
+ * The author is the guest, the loader is one of the threads of its VMM. What
+ * that thread may do says nothing about what the program may do, therefore
+ * every program is verified as an unprivileged one. A program names nothing of
+ * the host: it calls helpers by stable numbers, which become kfunc calls here
+ * before the verifier sees them, and reaches guest memory through a window.
+ */
+#include <linux/bpf_hyperupcall.h>
+#include <linux/bpf_verifier.h>
+#include <linux/bpf_window.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/filter.h>
+#include <linux/sched/user.h>
+
+static struct bpf_hyperupcall_run_ctx *hyperupcall_run_ctx(void)
+{
+	return container_of(current->bpf_ctx, struct bpf_hyperupcall_run_ctx, run_ctx);
+}
+
+__bpf_kfunc_start_defs();
+
+__bpf_kfunc s64 bpf_hyperupcall_vcpu_state(u32 vcpu)
+{
+	struct bpf_hyperupcall_run_ctx *run_ctx = hyperupcall_run_ctx();
+
+	return run_ctx->ops->vcpu_state(run_ctx->vm, vcpu);
+}
+
+__bpf_kfunc s64 bpf_hyperupcall_vcpu_regs(u32 vcpu, void *regs, u32 regs__sz)
+{
+	struct bpf_hyperupcall_run_ctx *run_ctx = hyperupcall_run_ctx();
+
+	memset(regs, 0, regs__sz);
+	if (regs__sz != sizeof(struct hyperupcall_regs))
+		return -EINVAL;
+
+	return run_ctx->ops->vcpu_regs(run_ctx->vm, vcpu, regs);
+}
+
+__bpf_kfunc s64 bpf_hyperupcall_flush_tlb(u32 vcpu)
+{
+	struct bpf_hyperupcall_run_ctx *run_ctx = hyperupcall_run_ctx();
+
+	return run_ctx->ops->flush_tlb(run_ctx->vm, vcpu);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(hyperupcall_kfunc_ids)
+BTF_ID_FLAGS(func, bpf_hyperupcall_vcpu_state)
+BTF_ID_FLAGS(func, bpf_hyperupcall_vcpu_regs)
+BTF_ID_FLAGS(func, bpf_hyperupcall_flush_tlb)
+BTF_KFUNCS_END(hyperupcall_kfunc_ids)
+
+static const struct btf_kfunc_id_set hyperupcall_kfunc_set = {
+	.owner	= THIS_MODULE,
+	.set	= &hyperupcall_kfunc_ids,
+};
+
+/* In the order of enum hyperupcall_helper. */
+BTF_ID_LIST(hyperupcall_helper_ids)
+BTF_ID_UNUSED
+BTF_ID(func, bpf_hyperupcall_vcpu_state)
+BTF_ID(func, bpf_hyperupcall_vcpu_regs)
+BTF_ID(func, bpf_hyperupcall_flush_tlb)
+
+static bool hyperupcall_is_valid_access(int off, int size, enum bpf_access_type type,
+					const struct bpf_prog *prog,
+					struct bpf_insn_access_aux *info)
+{
+	if (type != BPF_READ)
+		return false;
+	if (off < 0 || off + size > sizeof(struct hyperupcall_ctx))
+		return false;
+
+	return off % size == 0;
+}
+
+static const struct bpf_func_proto *
+hyperupcall_get_func_proto(enum bpf_func_id func_id, const struct bpf_prog *prog)
+{
+	return NULL;
+}
+
+const struct bpf_verifier_ops hyperupcall_verifier_ops = {
+	.get_func_proto		= hyperupcall_get_func_proto,
+	.is_valid_access	= hyperupcall_is_valid_access,
+};
+
+const struct bpf_prog_ops hyperupcall_prog_ops = {
+};
+
+/* What the verifier did not get to see is in its log all the same. */
+static int hyperupcall_refuse(struct bpf_hyperupcall_load *load, u32 insn, const char *why)
+{
+	int n = snprintf(load->log_buf, load->log_size, "%u: %s not allowed\n", insn, why);
+
+	load->log_true_size = n + 1;
+	return -EINVAL;
+}
+
+static int hyperupcall_resolve_call(struct bpf_hyperupcall_load *load, u32 i)
+{
+	struct bpf_insn *insn = &load->insns[i];
+
+	if (insn->src_reg == BPF_PSEUDO_CALL)
+		return 0;
+	if (insn->src_reg || insn->off)
+		return hyperupcall_refuse(load, i, "calling kernel functions is");
+
+	/* The verifier has the words for a helper that is none of ours. */
+	if (insn->imm <= HYPERUPCALL_HELPER_NONE || insn->imm >= __HYPERUPCALL_HELPER_MAX)
+		return 0;
+
+	insn->src_reg = BPF_PSEUDO_KFUNC_CALL;
+	insn->imm = hyperupcall_helper_ids[insn->imm];
+	return 0;
+}
+
+/* Turns the guest's instructions into the kernel's. */
+static int hyperupcall_resolve(struct bpf_hyperupcall_load *load)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < load->insn_cnt && !err; i++) {
+		struct bpf_insn *insn = &load->insns[i];
+
+		if (insn->code == (BPF_JMP | BPF_CALL)) {
+			err = hyperupcall_resolve_call(load, i);
+		} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW)) {
+			if (insn->src_reg)
+				err = hyperupcall_refuse(load, i, "an object of the kernel is");
+			i++;
+		}
+	}
+
+	return err;
+}
+
+static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *load)
+{
+	struct bpf_prog *prog;
+
+	prog = bpf_prog_alloc(bpf_prog_size(load->insn_cnt), GFP_USER);
+	if (!prog)
+		return NULL;
+
+	prog->len = load->insn_cnt;
+	memcpy(prog->insnsi, load->insns, bpf_prog_insn_size(prog));
+	prog->gpl_compatible = 1;
+	prog->blinding_requested = 1;
+	prog->aux->strict = true;
+	prog->aux->max_verified_insns = load->max_verified_insns;
+	prog->aux->max_may_goto = load->max_may_goto;
+	prog->aux->window_start = bpf_window_start(load->window);
+	prog->aux->user = get_current_user();
+	atomic64_set(&prog->aux->refcnt, 1);
+	return prog;
+}
+
+/**
+ * bpf_hyperupcall_load - verify and compile a guest's program
+ * @load: the program; its instructions are overwritten
+ *
+ * May sleep. The window must outlive the program's last run.
+ *
+ * Return: the program with one reference for bpf_prog_put(), or an ERR_PTR(),
+ * among them -EOPNOTSUPP without a JIT and the verifier's own.
+ */
+struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
+{
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_HYPERUPCALL,
+		.insn_cnt = load->insn_cnt,
+		.log_level = load->log_level,
+		.log_buf = (unsigned long)load->log_buf,
+		.log_size = load->log_size,
+	};
+	struct bpf_prog *prog;
+	int err;
+
+	load->log_true_size = 0;
+	memcpy(attr.prog_name, load->name, sizeof(attr.prog_name));
+
+	err = hyperupcall_resolve(load);
+	if (err)
+		return ERR_PTR(err);
+
+	prog = hyperupcall_alloc(load);
+	if (!prog)
+		return ERR_PTR(-ENOMEM);
+
+	if (!prog->jit_requested) {
+		free_uid(prog->aux->user);
+		bpf_prog_free(prog);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	prog = bpf_prog_load_finish(prog, BPF_PROG_TYPE_HYPERUPCALL, &attr,
+				    KERNEL_BPFPTR(&attr), sizeof(attr));
+	load->log_true_size = attr.log_true_size;
+	if (!IS_ERR(prog) && !prog->jited) {
+		bpf_prog_put(prog);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	return prog;
+}
+EXPORT_SYMBOL_GPL(bpf_hyperupcall_load);
+
+/**
+ * bpf_hyperupcall_run - run a guest's program
+ * @prog: the program
+ * @ctx: what it is called with
+ * @run_ctx: what its helpers see
+ *
+ * The caller holds the RCU read lock and has migration disabled.
+ *
+ * Return: what the program returned.
+ */
+u32 bpf_hyperupcall_run(const struct bpf_prog *prog, const struct hyperupcall_ctx *ctx,
+			struct bpf_hyperupcall_run_ctx *run_ctx)
+{
+	struct bpf_run_ctx *old = bpf_set_run_ctx(&run_ctx->run_ctx);
+	u32 ret = bpf_prog_run(prog, ctx);
+
+	bpf_reset_run_ctx(old);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(bpf_hyperupcall_run);
+
+/**
+ * bpf_hyperupcall_fault - count an access that found no page in the window
+ * @ip: the faulting instruction, in any program
+ *
+ * Called by the JIT's exception handler.
+ */
+void bpf_hyperupcall_fault(unsigned long ip)
+{
+	struct bpf_prog *prog;
+
+	guard(rcu)();
+	prog = bpf_prog_ksym_find(ip);
+	if (prog && prog->type == BPF_PROG_TYPE_HYPERUPCALL)
+		hyperupcall_run_ctx()->faults++;
+}
+
+static int __init bpf_hyperupcall_init(void)
+{
+	BUILD_BUG_ON(sizeof(struct hyperupcall_ctx) != 64);
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_HYPERUPCALL, &hyperupcall_kfunc_set);
+}
+late_initcall(bpf_hyperupcall_init);

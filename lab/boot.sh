@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# boot.sh [options] NAME COMMAND [ARGUMENT...]: boots L1, runs COMMAND there
+# and exits with its status. L1 sees this machine's files, read-only, under
+# their own paths; COMMAND's output and both consoles are in build/log/NAME/.
+#
+#	-c CPUS		CPUs of L1 (1)
+#	-m SIZE		memory of L1 (2G)
+#	-a ARGUMENTS	more for L1's kernel command line
+#	-k BZIMAGE	kernel (the one that is built)
+#	-t SECONDS	wall-clock limit (300)
+#	-i		virtual clock that counts instructions, where there is TCG
+#
+# A line in either console that lab/trouble finds fails the test, whatever
+# COMMAND says.
+
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/lab/env.sh"
+
+cpus=1
+mem=2G
+append=
+kernel=${L1_KERNEL:-$obj/arch/x86/boot/bzImage}
+limit=300
+icount=
+while getopts c:m:a:k:t:i option; do
+	case $option in
+	c) cpus=$OPTARG ;;
+	m) mem=$OPTARG ;;
+	a) append=$OPTARG ;;
+	k) kernel=$OPTARG ;;
+	t) limit=$OPTARG ;;
+	i) icount=icount ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+[ $# -ge 2 ] || die "usage: boot.sh [options] NAME COMMAND [ARGUMENT...]"
+name=$1
+shift
+
+log=$build/log/$name
+rm -rf "$log"
+mkdir -p "$log/l1"
+
+# What L1 needs to know, as shell assignments; "$@" quoted for its shell.
+{
+	echo "kernel='$kernel'"
+	printf 'set --'
+	for word; do
+		printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"
+	done
+	echo
+} >"$log/l1/command"
+
+# shellcheck disable=SC2046 # accel.sh prints words
+set -- "${QEMU:-$build/qemu/obj/qemu-system-x86_64}" $("${ACCEL:-$root/lab/accel.sh}" $icount) -nodefaults -no-user-config \
+	-display none -no-reboot -smp "$cpus" -m "$mem" \
+	-kernel "$kernel" -append "console=ttyS0 loglevel=5 panic=-1 \
+root=hostroot rootfstype=9p ro \
+rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
+init=$root/lab/l1-init $append" \
+	-serial "file:$log/l1.console" \
+	-fsdev local,id=hostroot,path=/,security_model=none,readonly=on,multidevs=remap \
+	-device virtio-9p-pci,fsdev=hostroot,mount_tag=hostroot \
+	-fsdev local,id=results,path="$log/l1",security_model=none \
+	-device virtio-9p-pci,fsdev=results,mount_tag=results \
+	-device virtio-serial-pci \
+	-chardev file,id=l2,path="$log/l2.console" \
+	-device virtserialport,chardev=l2,name=l2.console
+echo "$*" >"$log/qemu.command"
+
+status=0
+timeout -k 5 "$limit" "$@" >"$log/qemu.log" 2>&1 </dev/null || status=$?
+if [ $status -eq 124 ]; then
+	die "$name: no end after $limit s, see build/log/$name/"
+elif [ $status -ne 0 ]; then
+	cat "$log/qemu.log" >&2
+	die "$name: QEMU failed with $status"
+fi
+"$root/lab/trouble" "$log/l1.console" "$log/l2.console" >&2 ||
+	die "$name: trouble in a console, see build/log/$name/"
+[ -s "$log/l1/status" ] ||
+	die "$name: L1 did not say how it ended, see build/log/$name/l1.console"
+exit "$(cat "$log/l1/status")"

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh disable=SC2034,SC2154
+# Where things are, and how they are built. Sourced by the scripts in lab/;
+# each sets $root to the repository before.
+
+build=$root/build
+linux=$build/linux
+obj=$linux/obj
+jobs=${JOBS:-$(nproc)}
+# lab/qemu.sh has left it there, unless the caller has one.
+QEMU=${QEMU:-$(cat "$build/qemu-path" 2>/dev/null || :)}
+
+# Objects depend on no clone's path, user or time of day, so that ccache serves
+# every clone on the machine.
+export CCACHE_BASEDIR="$build" CCACHE_NOHASHDIR=1
+export CCACHE_DIR="${CCACHE_DIR:-$HOME/.cache/ccache}"
+export KBUILD_BUILD_TIMESTAMP='Mon Nov 23 00:00:00 UTC 2026'
+export KBUILD_BUILD_USER=hyperupcall KBUILD_BUILD_HOST=kvm
+export LC_ALL=C
+
+die()
+{
+	echo "$(basename "$0"): $*" >&2
+	exit 1
+}
+
+# step NAME WHAT COMMAND...: see lab/step.sh
+step()
+{
+	"$root/lab/step.sh" "$@"
+}
+
+# kmake ARGUMENTS...: make in the kernel tree, objects in $obj
+kmake()
+{
+	make -C "$linux" O="$obj" LOCALVERSION= CC='ccache gcc' \
+		HOSTCC='ccache gcc' -j"$jobs" "$@"
+}

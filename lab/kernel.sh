@@ -1,0 +1,128 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel, from Debian's source package to bzImage, in build/linux:
+#
+#	kernel.sh unpack	the pristine source as a git tree, tag base
+#	kernel.sh build		what is checked out there, into build/linux/obj
+#
+# lab/tree.sh puts the series on top in between. A step whose inputs have not
+# changed costs nothing.
+
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/lab/env.sh"
+fragment=$root/configs/kernel.config
+tarball=${KERNEL_TARBALL:-/usr/src/linux-source-6.12.tar.xz}
+
+unpack()
+{
+	rm -rf "$linux.new"
+	mkdir -p "$linux.new"
+	tar -xf "$tarball" -C "$linux.new" --strip-components=1
+	cd "$linux.new"
+	git init -q -b series
+	git config gc.auto 0
+	git config core.untrackedCache true
+	echo /obj >>.git/info/exclude
+	git add -A -f
+	GIT_AUTHOR_DATE='2024-11-17T22:15:08Z' GIT_COMMITTER_DATE='2024-11-17T22:15:08Z' \
+		git -c user.name=Debian -c user.email=debian-kernel@lists.debian.org \
+		commit -q -m "Linux $(kernelversion) as Debian ships it"
+	git tag base
+	unignore
+	mv "$linux.new" "$linux"
+}
+
+# Debian's .gitignore ignores every new file. Ours does not, and git does not
+# see that it differs.
+unignore()
+{
+	git update-index --skip-worktree .gitignore
+	sed -i -e '\|^/\*$|d' -e '\|^!/debian/$|d' .gitignore
+}
+
+kernelversion()
+{
+	awk '$2 == "=" && n < 3 { printf "%s%s", n++ ? "." : "", $3 }' Makefile
+}
+
+# Everything that decides the configuration; a changed file that nobody has
+# committed counts too.
+config_inputs()
+{
+	cat "$fragment"
+	git -C "$linux" ls-files -s -- '*Kconfig*'
+	git -C "$linux" diff HEAD -- '*Kconfig*'
+}
+
+# Everything that decides the image.
+build_inputs()
+{
+	cat "$obj/.config"
+	git -C "$linux" rev-parse 'HEAD^{tree}'
+	git -C "$linux" diff HEAD
+	(cd "$linux" && git ls-files -oz --exclude-standard | xargs -0 -r sha256sum)
+	gcc --version
+	pahole --version
+}
+
+digest()
+{
+	"$1" | sha256sum
+}
+
+# unchanged STAMP INPUTS: was that made from what is there now?
+unchanged()
+{
+	[ -f "$obj/$1" ] && [ "$(digest "$2")" = "$(cat "$obj/$1")" ]
+}
+
+configure()
+{
+	kmake tinyconfig
+	cat "$fragment" >>"$obj/.config"
+	kmake olddefconfig
+
+	bad=
+	while read -r want; do
+		case $want in
+		CONFIG_*=n)
+			! grep -q "^${want%=n}=" "$obj/.config" || bad="$bad $want"
+			;;
+		CONFIG_*)
+			grep -qxF "$want" "$obj/.config" || bad="$bad $want"
+			;;
+		esac
+	done <"$fragment"
+	[ -z "$bad" ] || die "olddefconfig did not keep$bad: a dependency is missing in configs/kernel.config"
+	digest config_inputs >"$obj/.hyperupcall-config"
+}
+
+# The inputs are read before, so that an edit during the build starts the next.
+compile()
+{
+	inputs=$(digest build_inputs)
+	kmake bzImage vmlinux modules
+	echo "$inputs" >"$obj/.hyperupcall-build"
+}
+
+case ${1-} in
+unpack)
+	[ ! -e "$linux/.git" ] || exit 0
+	[ -r "$tarball" ] || die "no $tarball: run lab/install.sh"
+	step unpack "unpacks the kernel source into build/linux" "$0" --unpack
+	;;
+build)
+	mkdir -p "$obj"
+	unchanged .hyperupcall-config config_inputs ||
+		step config "configures the kernel" "$0" --configure
+	unchanged .hyperupcall-build build_inputs ||
+		step kernel "builds the kernel (20 minutes the first time, on 2 cores)" \
+			"$0" --compile
+	;;
+--unpack)	unpack ;;
+--configure)	configure ;;
+--compile)	compile ;;
+*)		die "usage: kernel.sh unpack | build" ;;
+esac

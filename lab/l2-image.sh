@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Makes what L1 starts L2 with, in build/lab/: the emulator without its debug
+# information, and an initramfs.
+
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/lab/env.sh"
+
+out=$build/lab
+mkdir -p "$out/bin"
+
+qemu=$("$root/lab/qemu-path.sh" 2>/dev/null || echo "$build/qemu/obj/qemu-system-x86_64")
+if [ ! "$out/qemu" -nt "$qemu" ]; then
+	strip --strip-unneeded -o "$out/qemu" "$qemu"
+	ldd "$qemu" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' >"$out/qemu.libs"
+fi
+
+for program in shootdown shootdown_check; do
+	source=$root/lab/$program.c
+	[ -e "$source" ] || continue
+	if [ ! "$out/bin/$program" -nt "$source" ]; then
+		gcc -O2 -Wall -Wextra -static -pthread \
+			-o "$out/bin/$program" "$source"
+	fi
+done
+
+# What is in the initramfs: a path there, and the file.
+list()
+{
+	echo "/init $root/lab/l2-init"
+	echo "/bin/busybox /bin/busybox"
+	echo "/bin/shootdown $out/bin/shootdown"
+	echo "/bin/shootdown_check $out/bin/shootdown_check"
+	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"
+}
+
+tree=$out/initramfs.d
+rm -rf "$tree"
+mkdir -p "$tree/dev"
+mknod "$tree/dev/console" c 5 1 2>/dev/null || :
+list | while read -r path file; do
+	[ -e "$file" ] || continue
+	mkdir -p "$tree$(dirname "$path")"
+	cp -L "$file" "$tree$path"
+done
+(cd "$tree" && find . | cpio -o -H newc --quiet) | gzip -1 >"$out/initramfs.new"
+mv "$out/initramfs.new" "$out/initramfs"
+rm -rf "$tree"

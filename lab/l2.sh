@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# A Linux guest in L1. Sourced by what runs there; $lab is the folder lab/,
+# $kernel the kernel image.
+#
+#	l2_start VCPUS [CPU FLAGS]	boots one, returns when it takes commands
+#	l2_run COMMAND LINE		runs it in L2; its output and status
+#	l2_mark WORD			called when COMMAND asks for it; redefine
+#	l2_monitor COMMAND		says it to the monitor
+#	l2_wait				waits for the next "ready": a reboot
+#	l2_stat NAME			a statistic of KVM for this VM, or nothing
+#	l2_stop				ends it
+
+l2=/run/l2
+
+# What is used while something is measured must not come over 9p.
+l2_install()
+{
+	[ -d $l2/lib ] && return
+	mkdir -p $l2/lib $l2/firmware
+	cp "$lab/../build/lab/qemu" $l2/qemu
+	cp "$kernel" $l2/bzImage
+	cp "$lab/../build/lab/initramfs" $l2/
+	for lib in $(sed 's/ .*//' "$lab/../build/lab/qemu.libs"); do
+		cp "$lib" $l2/lib/
+	done
+	for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin; do
+		cp "$(ls /usr/share/seabios/$file /usr/share/qemu/$file \
+			2>/dev/null | head -n 1)" $l2/firmware/
+	done
+	mkfifo $l2/in $l2/out $l2/monitor.in $l2/monitor.out
+}
+
+l2_console()
+{
+	port=$(grep -lx l2.console /sys/class/virtio-ports/*/name)
+	port=${port%/name}
+	echo "/dev/${port##*/}"
+}
+
+l2_start()
+{
+	vcpus=$1
+	flags=${2-}
+	l2_install
+	LD_LIBRARY_PATH=$l2/lib $l2/qemu \
+		-L $l2/firmware -nodefaults -no-user-config -display none \
+		-machine pc,accel=kvm,mem-merge=off -smp "$vcpus" -m 384M \
+		-cpu "host,migratable=off$flags" \
+		-kernel $l2/bzImage -initrd $l2/initramfs \
+		-append "console=ttyS0 loglevel=5 panic=-1 noxsave ${L2_APPEND-}" \
+		-chardev "file,id=console,path=$(l2_console),append=on" \
+		-serial chardev:console \
+		-chardev stdio,id=control,signal=off \
+		-device virtio-serial-pci \
+		-device virtserialport,chardev=control,name=control \
+		-chardev pipe,id=monitor,path=$l2/monitor \
+		-mon chardev=monitor,mode=readline \
+		<$l2/in >$l2/out 2>$l2/qemu.log &
+	l2_pid=$!
+	exec 8>$l2/in 9<$l2/out
+	cat $l2/monitor.out >$l2/monitor.log &
+	exec 7>$l2/monitor.in
+	l2_wait
+}
+
+# Sets $l2_line to what follows WORD in the next line that starts with it.
+l2_wait()
+{
+	while read -r word l2_line <&9; do
+		[ "$word" = "${1:-ready}" ] && return
+	done
+	cat $l2/qemu.log
+	echo "L2 is gone"
+	return 1
+}
+
+l2_mark()
+{
+	:
+}
+
+l2_run()
+{
+	echo "$*" >&8
+	while IFS= read -r line <&9; do
+		case $line in
+		"| "*)
+			echo "${line#| }"
+			;;
+		"mark "*)
+			l2_mark "${line#mark }"
+			echo ok >&8
+			;;
+		"exit "*)
+			return "${line#exit }"
+			;;
+		*)
+			echo "L2 said: $line"
+			return 1
+			;;
+		esac
+	done
+	cat $l2/qemu.log
+	echo "L2 is gone"
+	return 1
+}
+
+l2_monitor()
+{
+	echo "$*" >&7
+}
+
+l2_stat()
+{
+	cat /sys/kernel/debug/kvm/"$l2_pid"-*/"$1" 2>/dev/null
+}
+
+l2_stop()
+{
+	l2_monitor quit
+	wait "$l2_pid"
+	exec 7>&- 8>&- 9<&-
+}

@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every opcode of KVM_HC_HYPERUPCALL: what it does when all is well, and each
+ * error that linux/hyperupcall.h documents.
+ */
+#include <sys/resource.h>
+
+#include "hyperupcall_util.h"
+#include "kvm_test_harness.h"
+#include "locked_memory.h"
+
+#define NO_ID	0x7ffffff1
+
+FIXTURE(abi) {
+	struct hup *h;
+};
+
+FIXTURE_SETUP(abi)
+{
+	self->h = hup_create(1);
+}
+
+FIXTURE_TEARDOWN(abi)
+{
+	hup_free(self->h);
+}
+
+static long load_return(struct hup *h, int retval)
+{
+	return hup_prog(h, HUP_RETURN(retval));
+}
+
+/* What holds for every opcode and its struct. */
+struct op_case {
+	uint64_t op;
+	size_t size;
+	size_t flags;		/* offset of the struct's flags */
+	long zeros;		/* what a struct of zeros gives */
+};
+
+#define OP_CASE(OP, type, _zeros) {				\
+	.op = HYPERUPCALL_##OP,					\
+	.size = sizeof(struct hyperupcall_##type),		\
+	.flags = offsetof(struct hyperupcall_##type, flags),	\
+	.zeros = _zeros,					\
+}
+
+static const struct op_case op_cases[] = {
+	OP_CASE(QUERY, query, 0),
+	OP_CASE(MAP, map, -EINVAL),
+	OP_CASE(UNMAP, unmap, -ENOENT),
+	OP_CASE(LOAD, load, -EINVAL),
+	OP_CASE(UNLOAD, unload, -ENOENT),
+	OP_CASE(LINK, link, -EOPNOTSUPP),
+	OP_CASE(UNLINK, unlink, -ENOENT),
+	OP_CASE(STATS, stats, -ENOENT),
+	OP_CASE(TEST_RUN, test_run, -ENOENT),
+};
+
+#define for_each_op(c)	\
+	for ((c) = op_cases; (c) < op_cases + ARRAY_SIZE(op_cases); (c)++)
+
+#define EXPECT_OP(expected, seen)					\
+	EXPECT_EQ(expected, seen)					\
+		TH_LOG("opcode %lu", c->op)
+
+HUP_TEST(abi, struct_of_zeros)
+{
+	const struct op_case *c;
+	uint8_t buf[512];
+
+	for_each_op(c) {
+		memset(buf, 0, sizeof(buf));
+		EXPECT_OP(c->zeros, hup_op(self->h, c->op, buf, c->size));
+	}
+}
+
+HUP_TEST(abi, struct_too_short)
+{
+	const struct op_case *c;
+	uint8_t buf[512] = {};
+
+	for_each_op(c) {
+		EXPECT_OP(-EINVAL, hup_op(self->h, c->op, buf, c->size - 1));
+		EXPECT_OP(-EINVAL, hup_op(self->h, c->op, buf, 0));
+	}
+}
+
+HUP_TEST(abi, struct_with_zero_tail)
+{
+	const struct op_case *c;
+	uint8_t buf[512];
+
+	for_each_op(c) {
+		memset(buf, 0, sizeof(buf));
+		EXPECT_OP(c->zeros, hup_op(self->h, c->op, buf, c->size + 8));
+		memset(buf, 0, sizeof(buf));
+		EXPECT_OP(c->zeros, hup_op(self->h, c->op, buf, sizeof(buf)));
+	}
+}
+
+HUP_TEST(abi, struct_with_nonzero_tail)
+{
+	const struct op_case *c;
+	uint8_t buf[512];
+
+	for_each_op(c) {
+		memset(buf, 0, sizeof(buf));
+		buf[c->size] = 1;
+		EXPECT_OP(-E2BIG, hup_op(self->h, c->op, buf, c->size + 1));
+		memset(buf, 0, sizeof(buf));
+		buf[sizeof(buf) - 1] = 1;
+		EXPECT_OP(-E2BIG, hup_op(self->h, c->op, buf, sizeof(buf)));
+	}
+}
+
+/* A size is data from the guest, too. */
+HUP_TEST(abi, struct_of_absurd_size)
+{
+	static const uint64_t sizes[] = {
+		1ULL << 20, 1ULL << 31, 1ULL << 32, 1ULL << 63, ~0ULL
+	};
+	const struct op_case *c;
+	int i;
+
+	for_each_op(c) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++)
+			EXPECT_GT(0, hup_raw(self->h, c->op, self->h->data.gva,
+					     sizes[i], 0));
+	}
+}
+
+HUP_TEST(abi, struct_not_mapped)
+{
+	const struct op_case *c;
+
+	for_each_op(c) {
+		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, HUP_UNMAPPED_GVA,
+					   c->size, 0));
+		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, 1ULL << 63,
+					   c->size, 0));
+		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, -8ULL, c->size, 0));
+		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, 0, c->size, 0));
+	}
+}
+
+/* The struct starts on a page that is mapped, and ends on one that is not. */
+HUP_TEST(abi, struct_half_mapped)
+{
+	struct hup_mem *data = &self->h->data;
+	const struct op_case *c;
+
+	*vm_get_page_table_entry(self->h->vm, data->gva + PAGE_SIZE) = 0;
+	for_each_op(c)
+		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op,
+					   data->gva + PAGE_SIZE - 4, c->size,
+					   0));
+}
+
+HUP_TEST(abi, struct_across_pages)
+{
+	struct hup_mem *data = &self->h->data;
+	struct hyperupcall_query *query = data->hva + PAGE_SIZE - 4;
+
+	EXPECT_EQ(0, hup_raw(self->h, HYPERUPCALL_QUERY,
+			     data->gva + PAGE_SIZE - 4, sizeof(*query), 0));
+	EXPECT_EQ(HYPERUPCALL_ABI, query->abi);
+	EXPECT_NE(0, query->max_insns);
+}
+
+/* Where there is something to write, the struct has to be writable. */
+HUP_TEST(abi, struct_read_only)
+{
+	struct hup_mem *data = &self->h->data;
+
+	*vm_get_page_table_entry(self->h->vm, data->gva) &= ~PTE_WRITABLE_MASK;
+	EXPECT_EQ(-EFAULT, hup_raw(self->h, HYPERUPCALL_QUERY, data->gva,
+				   sizeof(struct hyperupcall_query), 0));
+}
+
+HUP_TEST(abi, fourth_argument)
+{
+	const struct op_case *c;
+
+	for_each_op(c) {
+		EXPECT_OP(-EINVAL, hup_raw(self->h, c->op, self->h->data.gva,
+					   c->size, 1));
+		EXPECT_OP(-EINVAL, hup_raw(self->h, c->op, self->h->data.gva,
+					   c->size, 1ULL << 63));
+	}
+}
+
+HUP_TEST(abi, unknown_flags)
+{
+	const struct op_case *c;
+	uint8_t buf[512];
+	int bit;
+
+	for_each_op(c) {
+		for (bit = 4; bit < 32; bit += 9) {
+			memset(buf, 0, sizeof(buf));
+			*(uint32_t *)(buf + c->flags) = 1U << bit;
+			EXPECT_OP(-EINVAL, hup_op(self->h, c->op, buf,
+						  c->size));
+		}
+	}
+}
+
+HUP_TEST(abi, unknown_opcode)
+{
+	static const uint64_t ops[] = {
+		HYPERUPCALL_TEST_RUN + 1, 255, 1ULL << 32, ~0ULL
+	};
+	uint8_t buf[512] = {};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++)
+		EXPECT_EQ(-EOPNOTSUPP, hup_op(self->h, ops[i], buf,
+					      sizeof(buf)))
+			TH_LOG("opcode %#lx", ops[i]);
+}
+
+HUP_TEST(abi, unknown_ids)
+{
+	struct hyperupcall_stats stats = { .link = NO_ID };
+	struct hyperupcall_test_run run = {};
+	struct hup *h = self->h;
+	uint32_t prog = load_return(h, 0);
+
+	EXPECT_EQ(-ENOENT, hup_unmap(h, NO_ID));
+	EXPECT_EQ(-ENOENT, hup_unload(h, NO_ID));
+	EXPECT_EQ(-ENOENT, hup_link(h, NO_ID, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_EQ(-ENOENT, hup_unlink(h, NO_ID));
+	EXPECT_EQ(-ENOENT, hup_op(h, HYPERUPCALL_STATS, &stats, sizeof(stats)));
+	EXPECT_EQ(-ENOENT, hup_test_run(h, NO_ID, &run));
+	EXPECT_EQ(-ENOENT, hup_replace(h, prog, HYPERUPCALL_EVENT_INTERRUPT,
+				       NO_ID));
+}
+
+HUP_TEST(abi, ids_die_with_their_objects)
+{
+	struct hup *h = self->h;
+	uint32_t prog = load_return(h, 0);
+	uint32_t link = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
+	uint32_t region = hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL);
+
+	EXPECT_EQ(0, hup_unlink(h, link));
+	EXPECT_EQ(-ENOENT, hup_unlink(h, link));
+	EXPECT_EQ(0, hup_unload(h, prog));
+	EXPECT_EQ(-ENOENT, hup_unload(h, prog));
+	EXPECT_EQ(0, hup_unmap(h, region));
+	EXPECT_EQ(-ENOENT, hup_unmap(h, region));
+}
+
+HUP_TEST(abi, query)
+{
+	struct hyperupcall_query q;
+
+	hup_query(self->h, &q);
+	EXPECT_EQ(HYPERUPCALL_ABI, q.abi);
+	EXPECT_EQ(0, q.flags);
+	EXPECT_EQ(0, q.reserved);
+	EXPECT_EQ(BIT(HYPERUPCALL_EVENT_INTERRUPT) |
+		  BIT(HYPERUPCALL_EVENT_VCPU_PREEMPT), q.events);
+	EXPECT_EQ(BIT(HYPERUPCALL_HELPER_VCPU_STATE) |
+		  BIT(HYPERUPCALL_HELPER_VCPU_REGS) |
+		  BIT(HYPERUPCALL_HELPER_FLUSH_TLB), q.helpers);
+	EXPECT_EQ(0, q.nr_progs);
+	EXPECT_EQ(0, q.nr_links);
+	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(0, q.mem);
+	EXPECT_NE(0, q.max_progs);
+	EXPECT_NE(0, q.max_links);
+	EXPECT_NE(0, q.max_regions);
+	EXPECT_NE(0, q.max_loops);
+	EXPECT_GE(q.max_mem, q.max_mem_global);
+	EXPECT_GE(q.max_insns, q.max_insns_global);
+	EXPECT_GE(q.max_verified_insns, q.max_verified_insns_global);
+	EXPECT_EQ(4096, q.max_insns_global);
+}
+
+HUP_TEST(abi, query_counts)
+{
+	struct hup *h = self->h;
+	uint32_t prog, region;
+	struct hyperupcall_query q;
+	long link;
+
+	prog = load_return(h, 0);
+	region = hup_map(h, h->data.gva, 2 * PAGE_SIZE, 0, NULL);
+	link = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
+	hup_query(h, &q);
+	EXPECT_EQ(1, q.nr_progs);
+	EXPECT_EQ(1, q.nr_links);
+	EXPECT_EQ(1, q.nr_regions);
+	EXPECT_EQ(2 * PAGE_SIZE, q.mem);
+
+	EXPECT_EQ(0, hup_unlink(h, link));
+	EXPECT_EQ(0, hup_unload(h, prog));
+	EXPECT_EQ(0, hup_unmap(h, region));
+	hup_query(h, &q);
+	EXPECT_EQ(0, q.nr_progs);
+	EXPECT_EQ(0, q.nr_links);
+	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(0, q.mem);
+}
+
+HUP_TEST(abi, load_and_test_run)
+{
+	struct hyperupcall_test_run run = { .retval = 1, .faults = 1 };
+	struct hup *h = self->h;
+	long prog = load_return(h, 42);
+
+	ASSERT_LT(0, prog);
+	EXPECT_EQ(0, hup_test_run(h, prog, &run));
+	EXPECT_EQ(42, run.retval);
+	EXPECT_EQ(0, run.faults);
+	EXPECT_EQ(0, hup_unload(h, prog));
+	EXPECT_EQ(-ENOENT, hup_test_run(h, prog, &run));
+}
+
+/* The program's parameters: what is wrong with them, and what that gives. */
+struct load_case {
+	const char *what;
+	struct hyperupcall_load load;
+	long r;
+};
+
+#define GOOD_LOAD	.insns = 1, .insn_cnt = 2, .name = "good_1.x"
+
+/* In insns and log_buf, 1 stands for the test's buffer. */
+static const struct load_case load_cases[] = {
+	{ "good", { GOOD_LOAD }, 0 },
+	{ "log, level 1", { GOOD_LOAD, .log_buf = 1, .log_size = 128,
+			    .log_level = 1 }, 0 },
+	{ "log, level 2", { GOOD_LOAD, .log_buf = 1, .log_size = 65536,
+			    .log_level = 2 }, 0 },
+	{ "no name", { .insns = 1, .insn_cnt = 2 }, 0 },
+	{ "name with a space", { GOOD_LOAD, .name = "a b" }, -EINVAL },
+	{ "name without end", { GOOD_LOAD, .name = { "0123456789abcdef" } },
+	  -EINVAL },
+	{ "no instructions", { GOOD_LOAD, .insn_cnt = 0 }, -EINVAL },
+	{ "a billion instructions", { GOOD_LOAD, .insn_cnt = 1000000000 },
+	  -E2BIG },
+	{ "2^32 - 1 instructions", { GOOD_LOAD, .insn_cnt = ~0U }, -E2BIG },
+	{ "instructions not mapped", { GOOD_LOAD, .insns = HUP_UNMAPPED_GVA },
+	  -EFAULT },
+	{ "level without log", { GOOD_LOAD, .log_level = 1 }, -EINVAL },
+	{ "log without level", { GOOD_LOAD, .log_buf = 1, .log_size = 128 },
+	  -EINVAL },
+	{ "log without size", { GOOD_LOAD, .log_buf = 1, .log_level = 1 },
+	  -EINVAL },
+	{ "log too small", { GOOD_LOAD, .log_buf = 1, .log_size = 127,
+			     .log_level = 1 }, -EINVAL },
+	{ "log too large", { GOOD_LOAD, .log_buf = 1,
+			     .log_size = HYPERUPCALL_LOG_MAX + 1,
+			     .log_level = 1 }, -EINVAL },
+	{ "unknown log level", { GOOD_LOAD, .log_buf = 1, .log_size = 128,
+				 .log_level = 256 }, -EINVAL },
+	{ "log not mapped", { GOOD_LOAD, .log_buf = HUP_UNMAPPED_GVA,
+			      .log_size = 128, .log_level = 1 }, -EFAULT },
+};
+
+HUP_TEST(abi, load_parameters)
+{
+	static const struct bpf_insn insns[] = { HUP_RETURN(0) };
+	struct hup *h = self->h;
+	struct hyperupcall_load load;
+	int i;
+
+	memcpy(h->insns.hva, insns, sizeof(insns));
+	for (i = 0; i < ARRAY_SIZE(load_cases); i++) {
+		load = load_cases[i].load;
+		if (load.insns == 1)
+			load.insns = h->insns.gva;
+		if (load.log_buf == 1)
+			load.log_buf = h->log.gva;
+		EXPECT_EQ(load_cases[i].r, hup_op(h, HYPERUPCALL_LOAD, &load,
+						  sizeof(load)))
+			TH_LOG("%s", load_cases[i].what);
+	}
+}
+
+/* A log that does not fit keeps its end, and its true size is told. */
+HUP_TEST(abi, refused_program_with_short_log)
+{
+	const struct bpf_insn insns[] = {
+		BPF_MOV64_IMM(BPF_REG_3, 1),
+		BPF_MOV64_IMM(BPF_REG_4, 2),
+		BPF_MOV64_IMM(BPF_REG_5, 3),
+		BPF_MOV64_REG(BPF_REG_0, BPF_REG_9),
+		BPF_EXIT_INSN(),
+	};
+	struct hup *h = self->h;
+	struct hyperupcall_load load = {
+		.insns = h->insns.gva,
+		.insn_cnt = ARRAY_SIZE(insns),
+		.log_buf = h->log.gva,
+		.log_size = 128,
+		.log_level = 2,
+	};
+	char *log = h->log.hva;
+
+	memcpy(h->insns.hva, insns, sizeof(insns));
+	memset(log, 'x', 256);
+	EXPECT_EQ(-EACCES, hup_op(h, HYPERUPCALL_LOAD, &load, sizeof(load)));
+	EXPECT_LT(128, load.log_true_size);
+	EXPECT_EQ('x', log[128]);
+	EXPECT_EQ(0, log[127]);
+	EXPECT_NE(NULL, strstr(log, "processed"));
+	EXPECT_EQ(127, strlen(log));
+}
+
+HUP_TEST(abi, link_twice)
+{
+	struct hup *h = self->h;
+	uint32_t prog = load_return(h, 0);
+	long first = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
+	long second = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
+
+	ASSERT_LT(0, first);
+	ASSERT_LT(0, second);
+	EXPECT_NE(first, second);
+	EXPECT_EQ(0, hup_unlink(h, first));
+	EXPECT_EQ(-EBUSY, hup_unload(h, prog));
+	EXPECT_EQ(0, hup_unlink(h, second));
+	EXPECT_EQ(0, hup_unload(h, prog));
+}
+
+HUP_TEST(abi, link_events)
+{
+	struct hup *h = self->h;
+	uint32_t prog = load_return(h, 0);
+	int event;
+
+	for (event = 0; event < __HYPERUPCALL_EVENT_MAX; event++) {
+		if (event == HYPERUPCALL_EVENT_INTERRUPT ||
+		    event == HYPERUPCALL_EVENT_VCPU_PREEMPT) {
+			EXPECT_LT(0, hup_link(h, prog, event));
+		} else {
+			EXPECT_EQ(-EOPNOTSUPP, hup_link(h, prog, event))
+				TH_LOG("event %d", event);
+		}
+	}
+	EXPECT_EQ(-EINVAL, hup_link(h, prog, __HYPERUPCALL_EVENT_MAX));
+	EXPECT_EQ(-EINVAL, hup_link(h, prog, 64));
+	EXPECT_EQ(-EINVAL, hup_link(h, prog, ~0U));
+}
+
+HUP_TEST(abi, link_replace)
+{
+	struct hup *h = self->h;
+	uint32_t old = load_return(h, 0), new = load_return(h, 0);
+	long link = hup_link(h, old, HYPERUPCALL_EVENT_INTERRUPT);
+	struct hyperupcall_query q;
+
+	EXPECT_EQ(-EINVAL, hup_replace(h, new, HYPERUPCALL_EVENT_VCPU_PREEMPT,
+				       link));
+	EXPECT_EQ(-ENOENT, hup_replace(h, NO_ID, HYPERUPCALL_EVENT_INTERRUPT,
+				       link));
+	EXPECT_EQ(link, hup_replace(h, new, HYPERUPCALL_EVENT_INTERRUPT, link));
+	EXPECT_EQ(0, hup_unload(h, old));
+	EXPECT_EQ(-EBUSY, hup_unload(h, new));
+	/* A program may take its own place. */
+	EXPECT_EQ(link, hup_replace(h, new, HYPERUPCALL_EVENT_INTERRUPT, link));
+	hup_query(h, &q);
+	EXPECT_EQ(1, q.nr_links);
+	EXPECT_EQ(0, hup_unlink(h, link));
+	EXPECT_EQ(0, hup_unload(h, new));
+}
+
+HUP_TEST(abi, stats_of_a_new_link)
+{
+	struct hup *h = self->h;
+	struct hyperupcall_stats stats;
+
+	hup_stats(h, hup_link(h, load_return(h, 0),
+			      HYPERUPCALL_EVENT_INTERRUPT), &stats);
+	EXPECT_EQ(0, stats.runs);
+	EXPECT_EQ(0, stats.opinions);
+	EXPECT_EQ(0, stats.faults);
+	EXPECT_EQ(0, stats.throttled);
+	EXPECT_EQ(0, stats.run_ns);
+}
+
+/* What MAP is given, relative to two mapped pages. */
+struct map_case {
+	const char *what;
+	int64_t gva;
+	uint64_t size;
+	uint32_t flags;
+	long r;
+};
+
+static const struct map_case map_cases[] = {
+	{ "one page", 0, 4096, 0, 1 },
+	{ "two pages, writable", 0, 8192, HYPERUPCALL_MAP_WRITE, 1 },
+	{ "the same page again", 0, 4096, HYPERUPCALL_MAP_WRITE, 1 },
+	{ "no size", 0, 0, 0, -EINVAL },
+	{ "address not aligned", 8, 4096, 0, -EINVAL },
+	{ "size not aligned", 0, 4097, 0, -EINVAL },
+	{ "half a page", 0, 2048, 0, -EINVAL },
+	{ "wraps", 0, -4096ULL, 0, -EINVAL },
+	{ "leaves the canonical range", 0, 1ULL << 47, 0, -EINVAL },
+	{ "unknown flag", 0, 4096, 2, -EINVAL },
+	{ "next page not mapped", 4096, 8192, 0, -EFAULT },
+	{ "not mapped", 8192, 4096, 0, -EFAULT },
+};
+
+HUP_TEST(abi, map_parameters)
+{
+	struct hup *h = self->h;
+	vm_vaddr_t gva = h->data.gva;
+	int i;
+
+	*vm_get_page_table_entry(h->vm, gva + 8192) = 0;
+	for (i = 0; i < ARRAY_SIZE(map_cases); i++) {
+		const struct map_case *c = &map_cases[i];
+		long r = hup_map(h, gva + c->gva, c->size, c->flags, NULL);
+
+		if (r > 0)
+			r = 1;
+		EXPECT_EQ(c->r, r) TH_LOG("%s", c->what);
+	}
+}
+
+HUP_TEST(abi, map_addresses)
+{
+	struct hup *h = self->h;
+
+	EXPECT_EQ(-EFAULT, hup_map(h, HUP_UNMAPPED_GVA, PAGE_SIZE, 0, NULL));
+	EXPECT_EQ(-EINVAL, hup_map(h, 1ULL << 63, PAGE_SIZE, 0, NULL));
+	EXPECT_EQ(-EINVAL, hup_map(h, -4096ULL, 8192, 0, NULL));
+}
+
+HUP_TEST(abi, map_guest_read_only_page)
+{
+	struct hup *h = self->h;
+
+	*vm_get_page_table_entry(h->vm, h->data.gva) &= ~PTE_WRITABLE_MASK;
+	EXPECT_EQ(-EFAULT, hup_map(h, h->data.gva, PAGE_SIZE,
+				   HYPERUPCALL_MAP_WRITE, NULL));
+	EXPECT_LT(0, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
+}
+
+HUP_TEST(abi, map_read_only_memslot)
+{
+	struct hup *h = self->h;
+	struct hup_mem rom = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, 10, 1,
+					  KVM_MEM_READONLY);
+
+	EXPECT_EQ(-EFAULT, hup_map(h, rom.gva, PAGE_SIZE, 0, NULL));
+	EXPECT_EQ(-EFAULT, hup_map(h, rom.gva, PAGE_SIZE,
+				   HYPERUPCALL_MAP_WRITE, NULL));
+}
+
+HUP_TEST(abi, map_mmio)
+{
+	struct hup *h = self->h;
+
+	virt_pg_map(h->vm, HUP_UNMAPPED_GVA, 0xd0000000);
+	EXPECT_EQ(-EFAULT, hup_map(h, HUP_UNMAPPED_GVA, PAGE_SIZE, 0, NULL));
+}
+
+HUP_TEST(abi, map_over_rlimit)
+{
+	struct rlimit none = {}, two_pages = {
+		.rlim_cur = 2 * getpagesize(),
+		.rlim_max = 2 * getpagesize(),
+	};
+	struct hup *h = self->h;
+	uint32_t region;
+
+	drop_ipc_lock();
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &two_pages));
+	region = hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL);
+	EXPECT_EQ(-EDQUOT, hup_map(h, h->data.gva, 2 * PAGE_SIZE, 0, NULL));
+	EXPECT_LT(0, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
+	EXPECT_EQ(0, hup_unmap(h, region));
+	EXPECT_LT(0, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
+	EXPECT_EQ(-EDQUOT, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
+}
+
+HUP_TEST(abi, user_mode)
+{
+	struct hup *h = self->h;
+	struct hyperupcall_query q = {};
+
+	hup_set_cpl(h, 3);
+	EXPECT_EQ(-EPERM, hup_op(h, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(-EPERM, hup_raw(h, ~0ULL, 0, 0, 0));
+	hup_set_cpl(h, 0);
+	EXPECT_EQ(0, hup_op(h, HYPERUPCALL_QUERY, &q, sizeof(q)));
+}
+
+int main(int argc, char **argv)
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the hyperupcall tests share.
+ *
+ * A test is straight-line code of the VMM. Every vCPU of its VM runs a small
+ * agent that waits for a function to call and calls it in the guest, so that
+ * a test makes a hypercall as it would make a system call: hup_op() copies a
+ * struct into guest memory, has the agent call the hypervisor, and copies the
+ * struct back.
+ */
+#ifndef SELFTEST_KVM_HYPERUPCALL_UTIL_H
+#define SELFTEST_KVM_HYPERUPCALL_UTIL_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include <linux/filter.h>
+#include <linux/hyperupcall.h>
+
+#include "kvm_util.h"
+#include "processor.h"
+
+#define X86_FEATURE_KVM_HYPERUPCALL \
+	KVM_X86_CPU_FEATURE(0x40000001, 0, EAX, KVM_FEATURE_HYPERUPCALL)
+
+#define HUP_MAX_VCPUS	4
+
+/*
+ * Seconds that one test may take. The machine may be emulated, and its clock
+ * may run ahead of it.
+ */
+#define HUP_TIMEOUT	180
+#define HUP_TEST(suite, name)	TEST_F_TIMEOUT(suite, name, HUP_TIMEOUT)
+
+/* A guest-virtual address that no VM of these tests maps. */
+#define HUP_UNMAPPED_GVA	0x7fff00000000ULL
+
+/* Instructions that hup_load() has room for. */
+#define HUP_MAX_INSNS	8192
+
+typedef uint64_t (*hup_guest_fn)(uint64_t a0, uint64_t a1, uint64_t a2,
+				 uint64_t a3);
+
+/* Guest memory, as the guest and as the VMM see it. */
+struct hup_mem {
+	vm_vaddr_t gva;
+	void *hva;
+	size_t size;
+};
+
+struct hup_cmd;
+
+struct hup_vcpu {
+	struct kvm_vcpu *vcpu;
+	struct hup_cmd *cmd;
+	vm_vaddr_t cmd_gva;
+	int stats_fd;
+	pthread_t thread;
+};
+
+struct hup {
+	struct kvm_vm *vm;
+	unsigned int nr_vcpus;
+	struct hup_vcpu vcpus[HUP_MAX_VCPUS];
+	struct hup_mem insns;
+	struct hup_mem log;
+	struct hup_mem data;	/* four pages for whatever a test needs */
+};
+
+/* A VM, step by step, and all at once. */
+struct hup *hup_create_vm(unsigned int nr_vcpus);
+int hup_enable(struct kvm_vm *vm, const void *policy, size_t size);
+void hup_add_vcpus(struct hup *h);
+void hup_boot(struct hup *h);
+struct hup *hup_create_off(unsigned int nr_vcpus);
+struct hup *hup_create_policy(unsigned int nr_vcpus,
+			      const struct kvm_hyperupcall_policy *policy);
+struct hup *hup_create(unsigned int nr_vcpus);
+void hup_release(struct hup *h);
+void hup_free(struct hup *h);
+struct hup_mem hup_add_slot(struct hup *h, enum vm_mem_backing_src_type type,
+			    uint32_t slot, unsigned int npages, uint32_t flags);
+void hup_set_cpl(struct hup *h, unsigned int cpl);
+
+/* Functions in the guest: call and wait, or start, do something, and join. */
+uint64_t hup_guest(struct hup *h, unsigned int vcpu, hup_guest_fn fn,
+		   uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+void hup_start(struct hup *h, unsigned int vcpu, hup_guest_fn fn,
+	       uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+uint64_t hup_join(struct hup *h, unsigned int vcpu);
+void hup_wait_blocking(struct hup *h, unsigned int vcpu);
+
+/* Hypercalls. They return what the hypervisor returned. */
+long hup_raw(struct hup *h, uint64_t op, uint64_t gva, uint64_t size,
+	     uint64_t a3);
+long hup_op_on(struct hup *h, unsigned int vcpu, uint64_t op, void *arg,
+	       size_t size);
+long hup_op(struct hup *h, uint64_t op, void *arg, size_t size);
+
+/* The same for one opcode each; where there is an id, it is returned. */
+void hup_query(struct hup *h, struct hyperupcall_query *query);
+long hup_map(struct hup *h, vm_vaddr_t gva, uint64_t size, uint32_t flags,
+	     uint32_t *offset);
+long hup_unmap(struct hup *h, uint32_t region);
+long hup_load(struct hup *h, const struct bpf_insn *insns, uint32_t cnt);
+long hup_unload(struct hup *h, uint32_t prog);
+long hup_link(struct hup *h, uint32_t prog, uint32_t event);
+long hup_replace(struct hup *h, uint32_t prog, uint32_t event, uint32_t link);
+long hup_unlink(struct hup *h, uint32_t link);
+void hup_stats(struct hup *h, uint32_t link, struct hyperupcall_stats *stats);
+long hup_test_run(struct hup *h, uint32_t prog, struct hyperupcall_test_run *run);
+
+/* Runs @prog with two words of event data, returns what it returned. */
+uint64_t hup_run(struct hup *h, uint32_t prog, uint64_t data0, uint64_t data1,
+		 uint64_t *faults);
+
+/* Kilobytes that the kernel has pinned or locked for this process. */
+unsigned long hup_locked_kb(void);
+
+#define hup_prog(h, ...)						\
+({									\
+	const struct bpf_insn __insns[] = { __VA_ARGS__ };		\
+									\
+	hup_load(h, __insns, ARRAY_SIZE(__insns));			\
+})
+
+/* Instructions that linux/filter.h has no macro for. */
+
+/* dst = the window's address of offset src */
+#define HUP_WINDOW(dst, src)						\
+	BPF_RAW_INSN(BPF_ALU64 | BPF_MOV | BPF_X, dst, src,		\
+		     BPF_ADDR_SPACE_CAST, 1)
+
+/* r0 = helper(r1, ...) */
+#define HUP_CALL(helper)						\
+	BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, HYPERUPCALL_HELPER_##helper)
+
+/* Go to pc + off until the budget of iterations is used up. */
+#define HUP_MAY_GOTO(off)						\
+	BPF_RAW_INSN(BPF_JMP | BPF_JCOND, 0, 0, off, 0)
+
+/* dst = word n of the event's data, src holds the context */
+#define HUP_DATA(dst, src, n)						\
+	BPF_LDX_MEM(BPF_DW, dst, src,					\
+		    offsetof(struct hyperupcall_ctx, data) + 8 * (n))
+
+#define HUP_RETURN(imm)							\
+	BPF_MOV64_IMM(BPF_REG_0, imm), BPF_EXIT_INSN()
+
+#endif /* SELFTEST_KVM_HYPERUPCALL_UTIL_H */

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hyperupcalls as the VMM sees them: off until it says otherwise, with the
+ * limits that it sets, and refused limits.
+ */
+#include "hyperupcall_util.h"
+#include "kvm_test_harness.h"
+
+#define MODULE_PARAM	"/sys/module/kvm/parameters/hyperupcall"
+
+FIXTURE(policy) {
+};
+
+FIXTURE_SETUP(policy)
+{
+}
+
+FIXTURE_TEARDOWN(policy)
+{
+}
+
+static uint64_t guest_has_feature(uint64_t a0, uint64_t a1, uint64_t a2,
+				  uint64_t a3)
+{
+	return this_cpu_has(X86_FEATURE_KVM_HYPERUPCALL);
+}
+
+static bool announced(struct hup *h)
+{
+	return hup_guest(h, 0, guest_has_feature, 0, 0, 0, 0);
+}
+
+static long query(struct hup *h)
+{
+	struct hyperupcall_query q = {};
+
+	return hup_op(h, HYPERUPCALL_QUERY, &q, sizeof(q));
+}
+
+HUP_TEST(policy, off_by_default)
+{
+	struct hup *h = hup_create_off(1);
+
+	EXPECT_EQ(false, announced(h));
+	EXPECT_EQ(-KVM_ENOSYS, query(h));
+	EXPECT_EQ(-KVM_ENOSYS, hup_raw(h, ~0ULL, 0, 0, 1));
+	hup_free(h);
+}
+
+HUP_TEST(policy, on_for_one_vm)
+{
+	struct hup *on = hup_create(1), *off = hup_create_off(1);
+
+	EXPECT_EQ(1, vm_check_cap(on->vm, KVM_CAP_HYPERUPCALL));
+	EXPECT_EQ(true, announced(on));
+	EXPECT_EQ(0, query(on));
+	EXPECT_EQ(false, announced(off));
+	EXPECT_EQ(-KVM_ENOSYS, query(off));
+	hup_free(on);
+	hup_free(off);
+}
+
+static char read_param(void)
+{
+	int fd = open(MODULE_PARAM, O_RDONLY);
+	char c = 0;
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, &c, 1) != 1)
+		c = 0;
+	close(fd);
+	return c;
+}
+
+static bool write_param(char c)
+{
+	int fd = open(MODULE_PARAM, O_WRONLY);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write(fd, &c, 1) == 1;
+	close(fd);
+	return ok;
+}
+
+HUP_TEST(policy, module_parameter)
+{
+	char old = read_param();
+	struct hup *h;
+
+	ASSERT_NE(0, old);
+	if (!write_param('Y'))
+		SKIP(return, "the module parameter cannot be written");
+	h = hup_create_off(1);
+	EXPECT_EQ(true, write_param(old));
+
+	EXPECT_EQ(true, announced(h));
+	EXPECT_EQ(0, query(h));
+	hup_free(h);
+}
+
+/* Policies that KVM_ENABLE_CAP accepts or refuses. */
+struct policy_case {
+	const char *what;
+	struct kvm_hyperupcall_policy policy;
+	int r;
+};
+
+static const struct policy_case policy_cases[] = {
+	{ "all defaults", {}, 0 },
+	{ "small", { .max_progs = 1, .max_links = 1, .max_regions = 1,
+		     .max_insns = 16, .max_insns_global = 16 }, 0 },
+	{ "one event", { .events = BIT(HYPERUPCALL_EVENT_INTERRUPT) }, 0 },
+	{ "flags", { .flags = 1 }, -EINVAL },
+	{ "max_progs", { .max_progs = ~0U }, -EINVAL },
+	{ "max_links", { .max_links = ~0U }, -EINVAL },
+	{ "max_regions", { .max_regions = ~0U }, -EINVAL },
+	{ "max_insns", { .max_insns = ~0U }, -EINVAL },
+	{ "max_insns_global", { .max_insns_global = ~0U }, -EINVAL },
+	{ "max_verified_insns", { .max_verified_insns = ~0U }, -EINVAL },
+	{ "max_verified_insns_global", { .max_verified_insns_global = ~0U },
+	  -EINVAL },
+	{ "max_loops", { .max_loops = ~0U }, -EINVAL },
+	{ "max_loops_global", { .max_loops_global = ~0U }, -EINVAL },
+	{ "mem_percent", { .mem_percent = 101 }, -EINVAL },
+	{ "mem_percent_global", { .mem_percent_global = 101 }, -EINVAL },
+	{ "budget_ns", { .budget_ns = ~0ULL }, -EINVAL },
+	{ "unknown event", { .events = 1ULL << 63 }, -EINVAL },
+};
+
+HUP_TEST(policy, policies)
+{
+	struct kvm_vm *vm;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(policy_cases); i++) {
+		const struct policy_case *c = &policy_cases[i];
+
+		vm = vm_create_barebones();
+		EXPECT_EQ(c->r, hup_enable(vm, &c->policy, sizeof(c->policy)))
+			TH_LOG("%s", c->what);
+		kvm_vm_free(vm);
+	}
+}
+
+HUP_TEST(policy, policy_struct)
+{
+	struct {
+		struct kvm_hyperupcall_policy policy;
+		uint64_t tail;
+	} arg = {};
+	struct kvm_vm *vm = vm_create_barebones();
+	size_t size = sizeof(arg.policy);
+
+	EXPECT_EQ(-EFAULT, hup_enable(vm, (void *)8, size));
+	EXPECT_EQ(-EINVAL, hup_enable(vm, &arg, size - 1));
+	EXPECT_EQ(-EINVAL, hup_enable(vm, &arg, 0));
+	EXPECT_EQ(-E2BIG, hup_enable(vm, &arg, 1ULL << 40));
+	arg.tail = 1;
+	EXPECT_EQ(-E2BIG, hup_enable(vm, &arg, sizeof(arg)));
+	arg.tail = 0;
+	EXPECT_EQ(0, hup_enable(vm, &arg, sizeof(arg)));
+	kvm_vm_free(vm);
+}
+
+HUP_TEST(policy, capability_arguments)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_HYPERUPCALL,
+		.flags = 1,
+	};
+
+	EXPECT_EQ(-1, __vm_ioctl(vm, KVM_ENABLE_CAP, &cap));
+	EXPECT_EQ(EINVAL, errno);
+	kvm_vm_free(vm);
+}
+
+HUP_TEST(policy, too_late)
+{
+	struct hup *h = hup_create_off(1);
+
+	EXPECT_EQ(-EBUSY, hup_enable(h->vm, NULL, 0));
+	EXPECT_EQ(-KVM_ENOSYS, query(h));
+	hup_free(h);
+}
+
+HUP_TEST(policy, limits_of_the_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.max_progs = 3,
+		.max_links = 2,
+		.max_regions = 1,
+		.max_insns = 8,
+		.max_loops = 77,
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+	struct hyperupcall_query q;
+	long prog;
+	int i;
+
+	hup_query(h, &q);
+	EXPECT_EQ(3, q.max_progs);
+	EXPECT_EQ(2, q.max_links);
+	EXPECT_EQ(1, q.max_regions);
+	EXPECT_EQ(8, q.max_insns);
+	EXPECT_EQ(77, q.max_loops);
+
+	for (i = 0; i < 3; i++) {
+		prog = hup_prog(h, HUP_RETURN(0));
+		EXPECT_LT(0, prog);
+	}
+	EXPECT_EQ(-ENOSPC, hup_prog(h, HUP_RETURN(0)));
+	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_EQ(-ENOSPC, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_LT(0, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
+	EXPECT_EQ(-ENOSPC, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
+	hup_free(h);
+}
+
+HUP_TEST(policy, instructions_over_the_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = { .max_insns = 3 };
+	struct hup *h = hup_create_policy(1, &policy);
+
+	EXPECT_LT(0, hup_prog(h, BPF_MOV64_IMM(BPF_REG_1, 0), HUP_RETURN(0)));
+	EXPECT_EQ(-E2BIG, hup_prog(h, BPF_MOV64_IMM(BPF_REG_1, 0),
+				   BPF_MOV64_IMM(BPF_REG_2, 0), HUP_RETURN(0)));
+	hup_free(h);
+}
+
+/* Five instructions, of which the verifier follows three a hundred times. */
+#define LONG_LOOP						\
+	BPF_MOV64_IMM(BPF_REG_1, 0),				\
+	BPF_ALU64_IMM(BPF_ADD, BPF_REG_1, 1),			\
+	BPF_JMP_IMM(BPF_JLT, BPF_REG_1, 100, -2),		\
+	HUP_RETURN(0)
+
+HUP_TEST(policy, verification_over_the_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.max_verified_insns = 100,
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+
+	EXPECT_EQ(-E2BIG, hup_prog(h, LONG_LOOP));
+	EXPECT_LT(0, hup_prog(h, HUP_RETURN(0)));
+	hup_free(h);
+}
+
+HUP_TEST(policy, verification_over_the_global_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.max_verified_insns_global = 100,
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+	long prog = hup_prog(h, LONG_LOOP);
+
+	EXPECT_LT(0, prog);
+	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_EQ(-E2BIG, hup_link(h, prog, HYPERUPCALL_EVENT_VCPU_PREEMPT));
+	hup_free(h);
+}
+
+HUP_TEST(policy, event_not_allowed)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.events = BIT(HYPERUPCALL_EVENT_VCPU_PREEMPT),
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+	long prog = hup_prog(h, HUP_RETURN(0));
+	struct hyperupcall_query q;
+
+	hup_query(h, &q);
+	EXPECT_EQ(BIT(HYPERUPCALL_EVENT_VCPU_PREEMPT), q.events);
+	EXPECT_EQ(-EACCES, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_VCPU_PREEMPT));
+	hup_free(h);
+}
+
+/* Maps page after page until the policy says no. */
+static uint64_t map_all(struct hup *h, struct hup_mem *mem, long *r)
+{
+	uint64_t size;
+
+	*r = 0;
+	for (size = 0; size < mem->size; size += PAGE_SIZE) {
+		*r = hup_map(h, mem->gva + size, PAGE_SIZE, 0, NULL);
+		if (*r < 0)
+			break;
+	}
+	return size;
+}
+
+HUP_TEST(policy, memory_over_the_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.mem_percent = 1,
+		.mem_percent_global = 1,
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+	struct hup_mem mem = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, 10, 512, 0);
+	struct hyperupcall_query q;
+	long r;
+
+	hup_query(h, &q);
+	EXPECT_LT(0, q.max_mem);
+	EXPECT_GT(mem.size, q.max_mem);
+	EXPECT_EQ(q.max_mem / PAGE_SIZE * PAGE_SIZE, map_all(h, &mem, &r));
+	EXPECT_EQ(-EDQUOT, r);
+	EXPECT_EQ(-EDQUOT, hup_map(h, mem.gva, mem.size, 0, NULL));
+	hup_free(h);
+}
+
+/* The global limit holds as soon as, and as long as, such a link is there. */
+HUP_TEST(policy, memory_over_the_global_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.mem_percent = 50,
+		.mem_percent_global = 1,
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+	struct hup_mem mem = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, 10, 512, 0);
+	long prog = hup_prog(h, HUP_RETURN(0));
+	struct hyperupcall_query q;
+	long region, link;
+	uint64_t more;
+
+	hup_query(h, &q);
+	EXPECT_GT(q.max_mem, q.max_mem_global);
+	more = align_up(q.max_mem_global + 1, PAGE_SIZE);
+
+	region = hup_map(h, mem.gva, more, 0, NULL);
+	EXPECT_LT(0, region);
+	EXPECT_EQ(-EDQUOT, hup_link(h, prog, HYPERUPCALL_EVENT_VCPU_PREEMPT));
+	EXPECT_EQ(0, hup_unmap(h, region));
+
+	link = hup_link(h, prog, HYPERUPCALL_EVENT_VCPU_PREEMPT);
+	EXPECT_LT(0, link);
+	EXPECT_EQ(-EDQUOT, hup_map(h, mem.gva, more, 0, NULL));
+	EXPECT_EQ(0, hup_unlink(h, link));
+	EXPECT_LT(0, hup_map(h, mem.gva, more, 0, NULL));
+	hup_free(h);
+}
+
+/* A may_goto loop ends by itself: a run takes the policy's iterations. */
+HUP_TEST(policy, loops_of_the_policy)
+{
+	static const struct kvm_hyperupcall_policy policy = { .max_loops = 100 };
+	struct hup *h = hup_create_policy(1, &policy);
+	long prog = hup_prog(h,
+			     BPF_MOV64_IMM(BPF_REG_0, 0),
+			     HUP_MAY_GOTO(2),
+			     BPF_ALU64_IMM(BPF_ADD, BPF_REG_0, 1),
+			     BPF_JMP_A(-3),
+			     BPF_EXIT_INSN());
+
+	ASSERT_LT(0, prog);
+	EXPECT_EQ(100, hup_run(h, prog, 0, 0, NULL));
+	hup_free(h);
+}
+
+int main(int argc, char **argv)
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The steps of a hyperupcall's life, in the order of the files:
+ *
+ *	abi.c		hypercall, copy-in and copy-out of the structs
+ *	policy.c	what the VMM allows
+ *	region.c	guest memory in the window
+ *	prog.c		programs
+ *	event.c		the table of events
+ *	link.c		programs at events
+ *	run.c		the hot path
+ *	vm.c		creation, reset and end with the VM
+ */
+#ifndef __KVM_HYPERUPCALL_INTERNAL_H
+#define __KVM_HYPERUPCALL_INTERNAL_H
+
+#include <linux/bpf_hyperupcall.h>
+#include <linux/bpf_window.h>
+#include <linux/kvm_hyperupcall.h>
+#include <linux/maple_tree.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+/**
+ * struct kvm_hyperupcall_prog - a program of a VM
+ * @prog: the verified program
+ * @insn_cnt: its length as the guest gave it
+ * @nr_links: how many links run it
+ */
+struct kvm_hyperupcall_prog {
+	struct bpf_prog *prog;
+	u32 insn_cnt;
+	u32 nr_links;
+};
+
+/* What STATS tells of a link, kept a CPU each. */
+struct kvm_hyperupcall_link_stats {
+	u64 runs;
+	u64 opinions;
+	u64 faults;
+	u64 throttled;
+	u64 run_ns;
+};
+
+/**
+ * struct kvm_hyperupcall_link - a program at an event
+ * @event: where it runs
+ * @prog: what runs; replaced under RCU
+ * @owner: whose @prog it is; under the VM's lock
+ * @stats: see struct kvm_hyperupcall_link_stats
+ * @budget_ns: time it may run for in a second
+ * @period_ns: when the current second began
+ * @used_ns: time it ran for in this second
+ *
+ * The last two are written without a lock: a lost update makes the budget
+ * inexact by one run, and that is all.
+ */
+struct kvm_hyperupcall_link {
+	enum hyperupcall_event event;
+	struct bpf_prog __rcu *prog;
+	struct kvm_hyperupcall_prog *owner;
+	struct kvm_hyperupcall_link_stats __percpu *stats;
+	u64 budget_ns;
+	u64 period_ns;
+	u64 used_ns;
+};
+
+/* The links of one event of a VM in the order they run; replaced under RCU. */
+struct kvm_hyperupcall_chain {
+	struct rcu_head rcu;
+	u32 nr_links;
+	struct kvm_hyperupcall_link *links[] __counted_by(nr_links);
+};
+
+enum kvm_hyperupcall_page_state {
+	KVM_HYPERUPCALL_PAGE_NONE,	/* no page; an access is a fault */
+	KVM_HYPERUPCALL_PAGE_MAPPED,	/* pinned and in the window */
+	KVM_HYPERUPCALL_PAGE_DOUBTFUL,	/* pinned, the VMM may have taken it */
+	KVM_HYPERUPCALL_PAGE_GONE,	/* pinned, to be released */
+};
+
+/**
+ * struct kvm_hyperupcall_page - a page of a region
+ * @page: pinned, but for KVM_HYPERUPCALL_PAGE_NONE
+ * @hva: where the VMM had it
+ * @gfn: where the guest had it
+ * @state: under the VM's @map_lock
+ */
+struct kvm_hyperupcall_page {
+	struct page *page;
+	unsigned long hva;
+	gfn_t gfn;
+	enum kvm_hyperupcall_page_state state;
+};
+
+/**
+ * struct kvm_hyperupcall_region - guest memory in the window
+ * @node: in the VM's list of regions
+ * @offset: where it is in the window, in bytes
+ * @nr_pages: its size
+ * @write: whether programs may store to it
+ * @pages: its pages
+ */
+struct kvm_hyperupcall_region {
+	struct list_head node;
+	u64 offset;
+	unsigned long nr_pages;
+	bool write;
+	struct kvm_hyperupcall_page pages[] __counted_by(nr_pages);
+};
+
+/**
+ * struct kvm_hyperupcall - a VM's hyperupcalls
+ * @kvm: the VM
+ * @policy: what is allowed; constant once there is a vCPU
+ * @lock: protects what hypercalls change: all that follows but @chains'
+ *	readers and what @map_lock protects. It nests outside mmap_lock.
+ * @progs: struct kvm_hyperupcall_prog by id
+ * @nr_progs: how many
+ * @next_prog: where the search for a free id starts
+ * @links: struct kvm_hyperupcall_link by id
+ * @nr_links: how many
+ * @next_link: as @next_prog
+ * @chains: by event; read under RCU
+ * @regions: struct kvm_hyperupcall_region by id
+ * @nr_regions: how many
+ * @next_region: as @next_prog
+ * @nr_pages: pages of all regions
+ * @window: allocated with the first region or program
+ * @offsets: which pages of the window are taken
+ * @map_lock: protects the window's contents, the list of regions, the state
+ *	of their pages and @invalidate_seq; taken in MMU notifiers
+ * @region_list: all regions
+ * @invalidate_seq: grows when anything is taken away from the guest
+ * @revalidate: looks at doubtful pages
+ */
+struct kvm_hyperupcall {
+	struct kvm *kvm;
+	struct kvm_hyperupcall_policy policy;
+
+	struct mutex lock;
+	struct xarray progs;
+	u32 nr_progs;
+	u32 next_prog;
+	struct xarray links;
+	u32 nr_links;
+	u32 next_link;
+	struct kvm_hyperupcall_chain __rcu *chains[__HYPERUPCALL_EVENT_MAX];
+	struct xarray regions;
+	u32 nr_regions;
+	u32 next_region;
+	unsigned long nr_pages;
+	struct bpf_window *window;
+	struct maple_tree offsets;
+
+	spinlock_t map_lock;
+	struct list_head region_list;
+	unsigned long invalidate_seq;
+	struct delayed_work revalidate;
+};
+
+/**
+ * struct kvm_hyperupcall_event - an event
+ * @name: as in SEC("hyperupcall/<name>")
+ * @nr_answers: opinions are 1 to this
+ * @global: it serves the host: one link, and smaller limits
+ * @supported: it has a hook
+ */
+struct kvm_hyperupcall_event {
+	const char *name;
+	u32 nr_answers;
+	bool global;
+	bool supported;
+};
+
+extern const struct kvm_hyperupcall_event kvm_hyperupcall_events[__HYPERUPCALL_EVENT_MAX];
+u64 kvm_hyperupcall_supported_events(void);
+
+/* policy.c */
+extern bool kvm_hyperupcall_default;
+void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy);
+int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size);
+unsigned long kvm_hyperupcall_max_pages(struct kvm_hyperupcall *hu);
+unsigned long kvm_hyperupcall_max_pages_global(struct kvm_hyperupcall *hu);
+
+/* region.c: called with hu->lock held, but for the work */
+int kvm_hyperupcall_map(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
+			struct hyperupcall_map *map);
+int kvm_hyperupcall_unmap(struct kvm_hyperupcall *hu, u32 id);
+void kvm_hyperupcall_unmap_all(struct kvm_hyperupcall *hu);
+void kvm_hyperupcall_revalidate(struct work_struct *work);
+
+/* prog.c: called with hu->lock held */
+int kvm_hyperupcall_load(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
+			 struct hyperupcall_load *load);
+int kvm_hyperupcall_unload(struct kvm_hyperupcall *hu, u32 id);
+void kvm_hyperupcall_unload_all(struct kvm_hyperupcall *hu);
+
+/* link.c: called with hu->lock held */
+int kvm_hyperupcall_link(struct kvm_hyperupcall *hu, struct hyperupcall_link *link);
+int kvm_hyperupcall_unlink(struct kvm_hyperupcall *hu, u32 id);
+void kvm_hyperupcall_unlink_all(struct kvm_hyperupcall *hu);
+bool kvm_hyperupcall_has_global_link(struct kvm_hyperupcall *hu);
+int kvm_hyperupcall_link_stats(struct kvm_hyperupcall *hu, struct hyperupcall_stats *stats);
+
+/* run.c */
+void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
+			      struct hyperupcall_test_run *run);
+
+/* vm.c */
+int kvm_hyperupcall_get_window(struct kvm_hyperupcall *hu);
+
+#endif /* __KVM_HYPERUPCALL_INTERNAL_H */

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Links: which programs run at which event, and in which order.
+ *
+ * Events look at an event's chain under RCU. A chain is never changed, only
+ * replaced by another; what is taken out of it, a link or a link's program,
+ * runs no more after a grace period.
+ */
+#include <linux/percpu.h>
+#include <linux/slab.h>
+
+#include "hyperupcall.h"
+
+/* A guest links and unlinks as it likes; patching text is the host's business. */
+#define KVM_HYPERUPCALL_KEY(event)						\
+	[event] = {								\
+		.key = { STATIC_KEY_INIT_FALSE },				\
+		.timeout = HZ,							\
+		.work = __DELAYED_WORK_INITIALIZER(kvm_hyperupcall_keys[event].work,	\
+						   jump_label_update_timeout, 0),	\
+	}
+
+struct static_key_false_deferred kvm_hyperupcall_keys[] = {
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_VMEXIT),
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_VMENTRY),
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_INTERRUPT),
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_PAGE_MAP),
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_RECLAIM),
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_AGING),
+	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_VCPU_PREEMPT),
+};
+
+static struct kvm_hyperupcall_chain *
+kvm_hyperupcall_chain(struct kvm_hyperupcall *hu, enum hyperupcall_event event)
+{
+	return rcu_dereference_protected(hu->chains[event], lockdep_is_held(&hu->lock));
+}
+
+static struct kvm_hyperupcall_chain *kvm_hyperupcall_chain_alloc(u32 nr_links)
+{
+	struct kvm_hyperupcall_chain *chain;
+
+	chain = kzalloc(struct_size(chain, links, nr_links), GFP_KERNEL_ACCOUNT);
+	if (chain)
+		chain->nr_links = nr_links;
+	return chain;
+}
+
+static void kvm_hyperupcall_set_chain(struct kvm_hyperupcall *hu, enum hyperupcall_event event,
+				      struct kvm_hyperupcall_chain *chain)
+{
+	struct kvm_hyperupcall_chain *old = kvm_hyperupcall_chain(hu, event);
+
+	rcu_assign_pointer(hu->chains[event], chain);
+
+	if (chain && !old)
+		static_branch_inc(&kvm_hyperupcall_keys[event].key);
+	else if (old && !chain)
+		static_branch_slow_dec_deferred(&kvm_hyperupcall_keys[event]);
+
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
+static int kvm_hyperupcall_chain_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link)
+{
+	struct kvm_hyperupcall_chain *old = kvm_hyperupcall_chain(hu, link->event);
+	u32 nr = old ? old->nr_links : 0;
+	struct kvm_hyperupcall_chain *new;
+
+	new = kvm_hyperupcall_chain_alloc(nr + 1);
+	if (!new)
+		return -ENOMEM;
+
+	if (old)
+		memcpy(new->links, old->links, nr * sizeof(*old->links));
+	new->links[nr] = link;
+	kvm_hyperupcall_set_chain(hu, link->event, new);
+	return 0;
+}
+
+static int kvm_hyperupcall_chain_del(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link)
+{
+	struct kvm_hyperupcall_chain *old = kvm_hyperupcall_chain(hu, link->event);
+	struct kvm_hyperupcall_chain *new = NULL;
+	u32 i, n = 0;
+
+	if (old->nr_links > 1) {
+		new = kvm_hyperupcall_chain_alloc(old->nr_links - 1);
+		if (!new)
+			return -ENOMEM;
+
+		for (i = 0; i < old->nr_links; i++) {
+			if (old->links[i] != link)
+				new->links[n++] = old->links[i];
+		}
+	}
+
+	kvm_hyperupcall_set_chain(hu, link->event, new);
+	return 0;
+}
+
+bool kvm_hyperupcall_has_global_link(struct kvm_hyperupcall *hu)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(hu->chains); i++) {
+		if (kvm_hyperupcall_events[i].global && kvm_hyperupcall_chain(hu, i))
+			return true;
+	}
+
+	return false;
+}
+
+/* Whether the VM, as it is, may have this program at a global event. */
+static int kvm_hyperupcall_check_global(struct kvm_hyperupcall *hu,
+					const struct kvm_hyperupcall_prog *prog)
+{
+	if (prog->insn_cnt > hu->policy.max_insns_global ||
+	    prog->prog->aux->verified_insns > hu->policy.max_verified_insns_global)
+		return -E2BIG;
+	if (hu->nr_pages > kvm_hyperupcall_max_pages_global(hu))
+		return -EDQUOT;
+
+	return 0;
+}
+
+static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall_link *link,
+					  struct kvm_hyperupcall_prog *prog)
+{
+	if (link->owner)
+		link->owner->nr_links--;
+	prog->nr_links++;
+	link->owner = prog;
+	rcu_assign_pointer(link->prog, prog->prog);
+}
+
+static int kvm_hyperupcall_link_replace(struct kvm_hyperupcall *hu,
+					struct kvm_hyperupcall_prog *prog,
+					const struct hyperupcall_link *args)
+{
+	struct kvm_hyperupcall_link *link = xa_load(&hu->links, args->link);
+
+	if (!link)
+		return -ENOENT;
+	if (link->event != args->event)
+		return -EINVAL;
+
+	kvm_hyperupcall_link_set_prog(link, prog);
+	synchronize_rcu();
+	return 0;
+}
+
+static void kvm_hyperupcall_link_free(struct kvm_hyperupcall_link *link)
+{
+	free_percpu(link->stats);
+	kfree(link);
+}
+
+static struct kvm_hyperupcall_link *kvm_hyperupcall_link_alloc(struct kvm_hyperupcall *hu,
+							       enum hyperupcall_event event)
+{
+	struct kvm_hyperupcall_link *link;
+
+	link = kzalloc(sizeof(*link), GFP_KERNEL_ACCOUNT);
+	if (!link)
+		return NULL;
+
+	link->event = event;
+	link->budget_ns = hu->policy.budget_ns;
+	link->stats = alloc_percpu_gfp(struct kvm_hyperupcall_link_stats, GFP_KERNEL_ACCOUNT);
+	if (!link->stats) {
+		kfree(link);
+		return NULL;
+	}
+
+	return link;
+}
+
+static int kvm_hyperupcall_link_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_prog *prog,
+				    struct hyperupcall_link *args)
+{
+	struct kvm_hyperupcall_link *link;
+	int r;
+
+	if (kvm_hyperupcall_events[args->event].global && kvm_hyperupcall_chain(hu, args->event))
+		return -EEXIST;
+	if (hu->nr_links == hu->policy.max_links)
+		return -ENOSPC;
+
+	link = kvm_hyperupcall_link_alloc(hu, args->event);
+	if (!link)
+		return -ENOMEM;
+
+	r = xa_alloc_cyclic(&hu->links, &args->link, link, XA_LIMIT(1, INT_MAX),
+			    &hu->next_link, GFP_KERNEL_ACCOUNT);
+	if (r < 0)
+		goto free;
+
+	kvm_hyperupcall_link_set_prog(link, prog);
+	r = kvm_hyperupcall_chain_add(hu, link);
+	if (r)
+		goto erase;
+
+	hu->nr_links++;
+	return 0;
+
+erase:
+	prog->nr_links--;
+	xa_erase(&hu->links, args->link);
+free:
+	kvm_hyperupcall_link_free(link);
+	return r;
+}
+
+/**
+ * kvm_hyperupcall_link - HYPERUPCALL_LINK
+ * @hu: the VM's hyperupcalls
+ * @args: in and out, see there for the errors
+ */
+int kvm_hyperupcall_link(struct kvm_hyperupcall *hu, struct hyperupcall_link *args)
+{
+	struct kvm_hyperupcall_prog *prog;
+	int r;
+
+	lockdep_assert_held(&hu->lock);
+
+	if (args->flags & ~HYPERUPCALL_LINK_REPLACE || args->event >= __HYPERUPCALL_EVENT_MAX)
+		return -EINVAL;
+	args->event = array_index_nospec(args->event, __HYPERUPCALL_EVENT_MAX);
+	if (!kvm_hyperupcall_events[args->event].supported)
+		return -EOPNOTSUPP;
+	if (!(hu->policy.events & BIT_ULL(args->event)))
+		return -EACCES;
+
+	prog = xa_load(&hu->progs, args->prog);
+	if (!prog)
+		return -ENOENT;
+
+	if (kvm_hyperupcall_events[args->event].global) {
+		r = kvm_hyperupcall_check_global(hu, prog);
+		if (r)
+			return r;
+	}
+
+	if (args->flags & HYPERUPCALL_LINK_REPLACE)
+		return kvm_hyperupcall_link_replace(hu, prog, args);
+
+	return kvm_hyperupcall_link_add(hu, prog, args);
+}
+
+/**
+ * kvm_hyperupcall_unlink - HYPERUPCALL_UNLINK
+ * @hu: the VM's hyperupcalls
+ * @id: the link's id
+ */
+int kvm_hyperupcall_unlink(struct kvm_hyperupcall *hu, u32 id)
+{
+	struct kvm_hyperupcall_link *link;
+	int r;
+
+	lockdep_assert_held(&hu->lock);
+
+	link = xa_load(&hu->links, id);
+	if (!link)
+		return -ENOENT;
+
+	r = kvm_hyperupcall_chain_del(hu, link);
+	if (r)
+		return r;
+
+	xa_erase(&hu->links, id);
+	hu->nr_links--;
+	link->owner->nr_links--;
+	synchronize_rcu();
+	kvm_hyperupcall_link_free(link);
+	return 0;
+}
+
+/* Needs no memory, so that it cannot fail. */
+void kvm_hyperupcall_unlink_all(struct kvm_hyperupcall *hu)
+{
+	struct kvm_hyperupcall_link *link;
+	unsigned long id;
+	int i;
+
+	lockdep_assert_held(&hu->lock);
+
+	if (!hu->nr_links)
+		return;
+
+	for (i = 0; i < ARRAY_SIZE(hu->chains); i++)
+		kvm_hyperupcall_set_chain(hu, i, NULL);
+	synchronize_rcu();
+
+	xa_for_each(&hu->links, id, link) {
+		xa_erase(&hu->links, id);
+		link->owner->nr_links--;
+		kvm_hyperupcall_link_free(link);
+	}
+	hu->nr_links = 0;
+}
+
+/**
+ * kvm_hyperupcall_link_stats - HYPERUPCALL_STATS
+ * @hu: the VM's hyperupcalls
+ * @args: in and out
+ */
+int kvm_hyperupcall_link_stats(struct kvm_hyperupcall *hu, struct hyperupcall_stats *args)
+{
+	struct kvm_hyperupcall_link *link;
+	int cpu;
+
+	lockdep_assert_held(&hu->lock);
+
+	if (args->flags)
+		return -EINVAL;
+	link = xa_load(&hu->links, args->link);
+	if (!link)
+		return -ENOENT;
+
+	*args = (struct hyperupcall_stats) { .link = args->link };
+	for_each_possible_cpu(cpu) {
+		const struct kvm_hyperupcall_link_stats *stats = per_cpu_ptr(link->stats, cpu);
+
+		args->runs += READ_ONCE(stats->runs);
+		args->opinions += READ_ONCE(stats->opinions);
+		args->faults += READ_ONCE(stats->faults);
+		args->throttled += READ_ONCE(stats->throttled);
+		args->run_ns += READ_ONCE(stats->run_ns);
+	}
+
+	return 0;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a VM may do with hyperupcalls: nothing, unless its VMM enables
+ * KVM_CAP_HYPERUPCALL, or the administrator does it for VMMs that do not know
+ * the capability.
+ */
+#include <linux/module.h>
+#include <linux/uaccess.h>
+
+#include "hyperupcall.h"
+
+bool __read_mostly kvm_hyperupcall_default;
+module_param_named(hyperupcall, kvm_hyperupcall_default, bool, 0644);
+MODULE_PARM_DESC(hyperupcall, "Enable hyperupcalls for every new VM (default: false)");
+
+/*
+ * A global program stands in the way of the host, hence its small limits; two
+ * per cent of guest memory are what the paper's page-reclaim program needs
+ * (ATC 2018, section 5.2).
+ */
+static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_default = {
+	.max_progs			= 32,
+	.max_links			= 32,
+	.max_regions			= 64,
+	.max_insns			= 32768,
+	.max_insns_global		= 4096,
+	.max_verified_insns		= 500000,
+	.max_verified_insns_global	= 65536,
+	.max_loops			= 4096,
+	.mem_percent			= 25,
+	.mem_percent_global		= 2,
+	.budget_ns			= NSEC_PER_SEC / 2,
+};
+
+static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_max = {
+	.max_progs			= 1024,
+	.max_links			= 1024,
+	.max_regions			= 1024,
+	.max_insns			= 131072,
+	.max_insns_global		= 4096,
+	.max_verified_insns		= BPF_COMPLEXITY_LIMIT_INSNS,
+	.max_verified_insns_global	= BPF_COMPLEXITY_LIMIT_INSNS,
+	.max_loops			= BPF_MAX_LOOPS,
+	.mem_percent			= 100,
+	.mem_percent_global		= 100,
+	.budget_ns			= NSEC_PER_SEC,
+};
+
+void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy)
+{
+	*policy = kvm_hyperupcall_policy_default;
+	policy->events = kvm_hyperupcall_supported_events();
+}
+
+#define KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, field)			\
+	({									\
+		bool __ok = (wanted)->field <= kvm_hyperupcall_policy_max.field;	\
+		if ((wanted)->field)						\
+			(policy)->field = (wanted)->field;			\
+		__ok;								\
+	})
+
+static int kvm_hyperupcall_merge_policy(struct kvm_hyperupcall_policy *policy,
+					const struct kvm_hyperupcall_policy *wanted)
+{
+	if (wanted->flags || wanted->reserved)
+		return -EINVAL;
+	if (wanted->events & ~kvm_hyperupcall_supported_events())
+		return -EINVAL;
+	if (wanted->events)
+		policy->events = wanted->events;
+
+	if (!KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_progs) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_links) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_regions) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_insns) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_insns_global) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_verified_insns) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_verified_insns_global) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_loops) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, mem_percent) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, mem_percent_global) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, budget_ns))
+		return -EINVAL;
+
+	return 0;
+}
+
+/**
+ * kvm_hyperupcall_set_policy - take the VMM's limits
+ * @hu: the VM's hyperupcalls
+ * @user: user pointer to a struct kvm_hyperupcall_policy, or 0
+ * @size: its size, 0 if and only if @user is 0
+ *
+ * The VM has no vCPU yet. Return: zero, -EFAULT, -E2BIG or -EINVAL.
+ */
+int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size)
+{
+	struct kvm_hyperupcall_policy policy, wanted = {};
+	int r;
+
+	if (!user != !size)
+		return -EINVAL;
+	if (user && size < KVM_HYPERUPCALL_POLICY_SIZE_VER0)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+
+	if (user) {
+		r = copy_struct_from_user(&wanted, sizeof(wanted), u64_to_user_ptr(user), size);
+		if (r)
+			return r;
+	}
+
+	kvm_hyperupcall_default_policy(&policy);
+	r = kvm_hyperupcall_merge_policy(&policy, &wanted);
+	if (!r)
+		hu->policy = policy;
+	return r;
+}
+
+static unsigned long kvm_hyperupcall_percent(struct kvm_hyperupcall *hu, u32 percent)
+{
+	return mult_frac(READ_ONCE(hu->kvm->nr_memslot_pages), percent, 100UL);
+}
+
+/* How many pages the regions of a VM may have. */
+unsigned long kvm_hyperupcall_max_pages(struct kvm_hyperupcall *hu)
+{
+	return kvm_hyperupcall_percent(hu, hu->policy.mem_percent);
+}
+
+/* The same while a global event is linked. */
+unsigned long kvm_hyperupcall_max_pages_global(struct kvm_hyperupcall *hu)
+{
+	return min(kvm_hyperupcall_percent(hu, hu->policy.mem_percent_global),
+		   kvm_hyperupcall_max_pages(hu));
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VCPU_PREEMPT event: a vCPU spins and KVM looks for another one that
+ * should run instead. The guest knows which of them holds a lock.
+ */
+#include "hyperupcall.h"
+
+/**
+ * kvm_hyperupcall_vcpu_critical - ask whether a preempted vCPU should run first
+ * @me: the vCPU that spins
+ * @vcpu: a vCPU that may be yielded to
+ *
+ * Return: true if the guest says so; false too if nothing is known of @vcpu.
+ */
+bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
+{
+	struct hyperupcall_regs regs = {};
+	struct hyperupcall_ctx ctx;
+
+	if (!kvm_hyperupcall_linked(me->kvm, HYPERUPCALL_EVENT_VCPU_PREEMPT))
+		return false;
+	if (kvm_arch_hyperupcall_vcpu_regs(vcpu, &regs))
+		return false;
+
+	ctx = (struct hyperupcall_ctx) {
+		.event = HYPERUPCALL_EVENT_VCPU_PREEMPT,
+		.vcpu = me->vcpu_id,
+		.preempt.rip = regs.rip,
+		.preempt.target = vcpu->vcpu_id,
+		.preempt.cpl = regs.cpl,
+	};
+	return kvm_hyperupcall_run(me->kvm, &ctx) == HYPERUPCALL_CRITICAL;
+}

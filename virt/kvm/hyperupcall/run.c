@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hot path: from an event to the programs that are linked to it, and back
+ * with an answer.
+ */
+#include <linux/rcupdate.h>
+#include <linux/sched/clock.h>
+
+#include "hyperupcall.h"
+
+static s64 kvm_hyperupcall_vcpu_state(void *vm, u32 id)
+{
+	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+
+	return vcpu ? kvm_arch_hyperupcall_vcpu_state(vcpu) : -ENOENT;
+}
+
+static s64 kvm_hyperupcall_vcpu_regs(void *vm, u32 id, struct hyperupcall_regs *regs)
+{
+	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+
+	return vcpu ? kvm_arch_hyperupcall_vcpu_regs(vcpu, regs) : -ENOENT;
+}
+
+static s64 kvm_hyperupcall_flush_tlb(void *vm, u32 id)
+{
+	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+
+	return vcpu ? kvm_arch_hyperupcall_flush_tlb(vcpu) : -ENOENT;
+}
+
+static const struct bpf_hyperupcall_ops kvm_hyperupcall_ops = {
+	.vcpu_state	= kvm_hyperupcall_vcpu_state,
+	.vcpu_regs	= kvm_hyperupcall_vcpu_regs,
+	.flush_tlb	= kvm_hyperupcall_flush_tlb,
+};
+
+/* Whether the link used up its time; a new second starts with all of it. */
+static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall_link *link, u64 now)
+{
+	if (now - READ_ONCE(link->period_ns) >= NSEC_PER_SEC) {
+		WRITE_ONCE(link->period_ns, now);
+		WRITE_ONCE(link->used_ns, 0);
+	}
+
+	return READ_ONCE(link->used_ns) >= link->budget_ns;
+}
+
+static u32 kvm_hyperupcall_run_link(struct kvm *kvm, struct kvm_hyperupcall_link *link,
+				    const struct hyperupcall_ctx *ctx)
+{
+	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = kvm };
+	u64 start = local_clock(), ns;
+	u32 answer;
+
+	if (kvm_hyperupcall_over_budget(link, start)) {
+		this_cpu_inc(link->stats->throttled);
+		return HYPERUPCALL_NO_OPINION;
+	}
+
+	answer = bpf_hyperupcall_run(rcu_dereference(link->prog), ctx, &run_ctx);
+	if (answer > kvm_hyperupcall_events[link->event].nr_answers)
+		answer = HYPERUPCALL_NO_OPINION;
+
+	ns = local_clock() - start;
+	WRITE_ONCE(link->used_ns, READ_ONCE(link->used_ns) + ns);
+	this_cpu_inc(link->stats->runs);
+	this_cpu_add(link->stats->run_ns, ns);
+	if (answer)
+		this_cpu_inc(link->stats->opinions);
+	if (run_ctx.faults)
+		this_cpu_add(link->stats->faults, run_ctx.faults);
+	return answer;
+}
+
+/**
+ * kvm_hyperupcall_has_link - the second half of kvm_hyperupcall_linked()
+ * @kvm: the VM
+ * @event: the event
+ */
+bool kvm_hyperupcall_has_link(struct kvm *kvm, enum hyperupcall_event event)
+{
+	return kvm->hyperupcall && rcu_access_pointer(kvm->hyperupcall->chains[event]);
+}
+
+/**
+ * kvm_hyperupcall_run - offer an event to the VM's programs
+ * @kvm: a VM for which kvm_hyperupcall_linked() said yes
+ * @ctx: the event
+ *
+ * Runs the links in their order until one has an opinion. Does not sleep; any
+ * context that is not an NMI, interrupts on or off.
+ *
+ * Return: one of the event's answers, or HYPERUPCALL_NO_OPINION.
+ */
+u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
+{
+	u32 i, answer = HYPERUPCALL_NO_OPINION;
+	struct kvm_hyperupcall_chain *chain;
+
+	rcu_read_lock();
+	migrate_disable();
+	chain = rcu_dereference(kvm->hyperupcall->chains[ctx->event]);
+	for (i = 0; chain && i < chain->nr_links && !answer; i++)
+		answer = kvm_hyperupcall_run_link(kvm, chain->links[i], ctx);
+	migrate_enable();
+	rcu_read_unlock();
+
+	return answer;
+}
+
+/**
+ * kvm_hyperupcall_test_run - the run of HYPERUPCALL_TEST_RUN
+ * @hu: the VM's hyperupcalls
+ * @prog: one of its programs
+ * @run: in and out
+ */
+void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
+			      struct hyperupcall_test_run *run)
+{
+	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
+	u64 start;
+
+	rcu_read_lock();
+	migrate_disable();
+	start = local_clock();
+	run->retval = bpf_hyperupcall_run(prog, &run->ctx, &run_ctx);
+	run->run_ns = local_clock() - start;
+	migrate_enable();
+	rcu_read_unlock();
+	run->faults = run_ctx.faults;
+}

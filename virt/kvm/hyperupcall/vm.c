@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM's hyperupcalls come with the VMM's word, empty when the guest's kernel
+ * goes, and end with the VM.
+ */
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "hyperupcall.h"
+
+static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
+{
+	struct kvm_hyperupcall *hu;
+
+	hu = kzalloc(sizeof(*hu), GFP_KERNEL_ACCOUNT);
+	if (!hu)
+		return NULL;
+
+	hu->kvm = kvm;
+	kvm_hyperupcall_default_policy(&hu->policy);
+	mutex_init(&hu->lock);
+	xa_init_flags(&hu->progs, XA_FLAGS_ALLOC1);
+	xa_init_flags(&hu->links, XA_FLAGS_ALLOC1);
+	xa_init_flags(&hu->regions, XA_FLAGS_ALLOC1);
+	mt_init_flags(&hu->offsets, MT_FLAGS_ALLOC_RANGE);
+	spin_lock_init(&hu->map_lock);
+	INIT_LIST_HEAD(&hu->region_list);
+	INIT_DELAYED_WORK(&hu->revalidate, kvm_hyperupcall_revalidate);
+	return hu;
+}
+
+/**
+ * kvm_hyperupcall_create_vm - what a new VM has without asking
+ * @kvm: a VM that nobody else sees yet
+ *
+ * Return: zero, or -ENOMEM.
+ */
+int kvm_hyperupcall_create_vm(struct kvm *kvm)
+{
+	if (!READ_ONCE(kvm_hyperupcall_default) || kvm_arch_has_private_mem(kvm))
+		return 0;
+
+	kvm->hyperupcall = kvm_hyperupcall_alloc(kvm);
+	return kvm->hyperupcall ? 0 : -ENOMEM;
+}
+
+/**
+ * kvm_hyperupcall_enable - KVM_ENABLE_CAP(KVM_CAP_HYPERUPCALL)
+ * @kvm: the VM
+ * @cap: args[0] and args[1] are the address and the size of a struct
+ *	kvm_hyperupcall_policy, or zero for the host's defaults
+ *
+ * Return: zero, -EINVAL, -E2BIG, -EFAULT, -EOPNOTSUPP for a confidential VM,
+ * -EBUSY if there are vCPUs already, or -ENOMEM.
+ */
+int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
+{
+	struct kvm_hyperupcall *hu;
+	int r;
+
+	if (cap->flags || cap->args[2] || cap->args[3])
+		return -EINVAL;
+	if (kvm_arch_has_private_mem(kvm))
+		return -EOPNOTSUPP;
+
+	guard(mutex)(&kvm->lock);
+	if (kvm->created_vcpus)
+		return -EBUSY;
+
+	hu = kvm->hyperupcall ?: kvm_hyperupcall_alloc(kvm);
+	if (!hu)
+		return -ENOMEM;
+
+	r = kvm_hyperupcall_set_policy(hu, cap->args[0], cap->args[1]);
+	/* MMU notifiers look at it from now on. */
+	if (!r)
+		smp_store_release(&kvm->hyperupcall, hu);
+	else if (hu != kvm->hyperupcall)
+		kfree(hu);
+
+	return r;
+}
+
+/**
+ * kvm_hyperupcall_get_window - make sure that a VM has a window
+ * @hu: the VM's hyperupcalls
+ *
+ * Return: zero, or -ENOMEM.
+ */
+int kvm_hyperupcall_get_window(struct kvm_hyperupcall *hu)
+{
+	lockdep_assert_held(&hu->lock);
+
+	if (!hu->window)
+		hu->window = bpf_window_alloc();
+
+	return hu->window ? 0 : -ENOMEM;
+}
+
+/**
+ * kvm_hyperupcall_reset - the guest's kernel is gone
+ * @kvm: the VM
+ *
+ * May sleep. When it returns, nothing of what the guest registered runs, is
+ * read or is pinned. The guest may register anew.
+ */
+void kvm_hyperupcall_reset(struct kvm *kvm)
+{
+	struct kvm_hyperupcall *hu = kvm->hyperupcall;
+
+	if (!hu)
+		return;
+
+	guard(mutex)(&hu->lock);
+	kvm_hyperupcall_unlink_all(hu);
+	kvm_hyperupcall_unload_all(hu);
+	kvm_hyperupcall_unmap_all(hu);
+}
+
+/**
+ * kvm_hyperupcall_destroy_vm - the end
+ * @kvm: a VM without users, whose MMU notifier is gone
+ */
+void kvm_hyperupcall_destroy_vm(struct kvm *kvm)
+{
+	struct kvm_hyperupcall *hu = kvm->hyperupcall;
+
+	if (!hu)
+		return;
+
+	kvm_hyperupcall_reset(kvm);
+	cancel_delayed_work_sync(&hu->revalidate);
+	/*
+	 * The programs' memory is freed after a grace period. Nothing runs
+	 * them, so that the window need not wait for it.
+	 */
+	bpf_window_free(hu->window);
+	mtree_destroy(&hu->offsets);
+	kvm->hyperupcall = NULL;
+	kfree(hu);
+}
+
+/* Called when the module goes. */
+void kvm_hyperupcall_exit(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvm_hyperupcall_keys); i++)
+		static_key_deferred_flush(&kvm_hyperupcall_keys[i]);
+}
