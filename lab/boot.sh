@@ -12,6 +12,8 @@
 #	-t SECONDS	wall-clock limit (300)
 #	-i		virtual clock that counts instructions, where there is TCG
 #
+# L1_KERNEL and QEMU in the environment replace what was built.
+#
 # A line in either console that lab/trouble finds fails the test, whatever
 # COMMAND says.
 
@@ -56,7 +58,8 @@ mkdir -p "$log/l1"
 } >"$log/l1/command"
 
 # shellcheck disable=SC2046 # accel.sh prints words
-set -- "${QEMU:-$build/qemu/obj/qemu-system-x86_64}" $("${ACCEL:-$root/lab/accel.sh}" $icount) -nodefaults -no-user-config \
+set -- "${QEMU:-$(cat "$build/qemu-path")}" \
+	$("$root/lab/accel.sh" $icount) -nodefaults -no-user-config \
 	-display none -no-reboot -smp "$cpus" -m "$mem" \
 	-kernel "$kernel" -append "console=ttyS0 loglevel=5 panic=-1 \
 root=hostroot rootfstype=9p ro \

@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 out=$build/lab
 mkdir -p "$out/bin"
 
-qemu=$("$root/lab/qemu-path.sh" 2>/dev/null || echo "$build/qemu/obj/qemu-system-x86_64")
+qemu=${QEMU:-$(cat "$build/qemu-path")}
 if [ ! "$out/qemu" -nt "$qemu" ]; then
 	strip --strip-unneeded -o "$out/qemu" "$qemu"
 	ldd "$qemu" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' >"$out/qemu.libs"
@@ -31,6 +31,7 @@ list()
 {
 	echo "/init $root/lab/l2-init"
 	echo "/bin/busybox /bin/busybox"
+	echo "/bin/come-and-go $root/lab/come-and-go"
 	echo "/bin/shootdown $out/bin/shootdown"
 	echo "/bin/shootdown_check $out/bin/shootdown_check"
 	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"

@@ -13,7 +13,8 @@
 
 l2=/run/l2
 
-# What is used while something is measured must not come over 9p.
+# What is used while something is measured must not come over 9p. QEMU does not
+# know KVM_CAP_HYPERUPCALL: the module parameter turns hyperupcalls on.
 l2_install()
 {
 	[ -d $l2/lib ] && return
@@ -28,6 +29,7 @@ l2_install()
 		cp "$(ls /usr/share/seabios/$file /usr/share/qemu/$file \
 			2>/dev/null | head -n 1)" $l2/firmware/
 	done
+	echo 1 >/sys/module/kvm/parameters/hyperupcall
 	mkfifo $l2/in $l2/out $l2/monitor.in $l2/monitor.out
 }
 

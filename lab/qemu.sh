@@ -77,7 +77,7 @@ unpack()
 	apt update
 	cd "$apt"
 	apt source --download-only qemu
-	dpkg-source --no-check -x qemu_*.dsc "$source.new"
+	dpkg-source --no-check --no-copy -x qemu_*.dsc "$source.new"
 	cd "$source.new"
 	for patch in "$root"/patches/qemu/*.patch; do
 		patch -p1 --fuzz=0 --no-backup-if-mismatch <"$patch"

@@ -36,7 +36,7 @@ write()
 {
 	commit=$("$root/lab/tree.sh" commit)
 	rm -rf "$series"
-	kgit format-patch -q --cover-letter --no-signature --no-base --thread=shallow \
+	kgit format-patch -q --cover-letter --no-signature --no-base \
 		-o "$series" "$base..$commit"
 	cover_letter <"$series/0000-cover-letter.patch" >"$series/0000-cover-letter.txt"
 	rm "$series/0000-cover-letter.patch"
@@ -52,6 +52,7 @@ pristine()
 	kgit worktree prune
 	kgit worktree add -q --no-checkout --detach "$worktree" $base
 	if [ "${1-}" = sparse ]; then
+		# shellcheck disable=SC2046 # one word a file
 		git -C "$worktree" sparse-checkout set --no-cone /Makefile \
 			$(sed -n 's,^diff --git a/\([^ ]*\) b/.*,/\1,p' "$series"/*.patch)
 	fi
@@ -62,6 +63,8 @@ check()
 {
 	write
 	status=0
+	# checkpatch wants the distribution's python3, with its packages.
+	PATH=/usr/bin:$PATH
 	for patch in "$series"/*.patch; do
 		(cd "$linux" && scripts/checkpatch.pl --strict --terse --show-types \
 			--no-summary --ignore FILE_PATH_CHANGES "$patch") ||

@@ -6,7 +6,8 @@
 # goes to the same path here, and patches/series says which belongs to which.
 # lab/tree.sh is the way there.
 #
-# FORCE=1 overwrites what was changed in the repository meanwhile.
+# Where both have changed: FORCE=1 overwrites what is in the repository; KEEP=1
+# keeps its versions of new files, and 'make tree' takes them to build/linux.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,19 +18,36 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/patches"
 force=${FORCE-}
+keep=${KEEP-}
+
+# New files whose content is not what build/linux has.
+different_files()
+{
+	overlay_files | while read -r file; do
+		blob=$(kgit rev-parse -q --verify "HEAD:$file") || continue
+		[ "$(git hash-object --no-filters "$root/$file")" = "$blob" ] ||
+			echo "$file"
+	done
+}
 
 # A change made here since the last apply would be lost.
 check_repository()
 {
-	[ -z "$force" ] && [ -f "$patches/series" ] || return 0
+	[ -z "$force$keep" ] || return 0
+	if [ ! -f "$patches/series" ]; then
+		files=$(different_files)
+		[ -z "$files" ] || die "the repository has other versions of" \
+			"$(echo "$files" | tr '\n' ' ')(FORCE=1 overwrites, KEEP=1 keeps them)"
+		return 0
+	fi
 	here=$("$root/lab/tree.sh" commit) ||
 		die "the repository's own series is broken, see above (FORCE=1 overwrites it)"
 	same_history "$here" HEAD ||
 		{ kgit rev-parse -q --verify $applied >/dev/null &&
 			same_history "$here" $applied; } ||
 		die "both the repository and build/linux have changed." \
-			"Commit what is here and take what is there with FORCE=1," \
-			"then merge the two with git"
+			"Commit what is here, then take what is there with FORCE=1," \
+			"or without the new files that the repository has with KEEP=1"
 }
 
 check_history()
@@ -125,6 +143,7 @@ install_patches()
 install_files()
 {
 	while read -r file; do
+		[ -z "$keep" ] || [ ! -f "$root/$file" ] || continue
 		kgit cat-file blob "HEAD:$file" >"$tmp/blob"
 		put "$tmp/blob" "$root/$file"
 		case $(kgit ls-tree HEAD -- "$file") in
@@ -133,6 +152,7 @@ install_files()
 		esac
 	done <"$tmp/added"
 
+	[ -z "$keep" ] || return 0
 	# Only what a commit had at the last apply can have been removed there.
 	overlay_files | comm -23 - "$tmp/added" >"$tmp/gone"
 	while read -r file; do
@@ -155,6 +175,6 @@ install_patches
 install_files
 
 here=$("$root/lab/tree.sh" commit)
-same_history "$here" HEAD || die "what was written does not make the same commits"
+[ -n "$keep" ] || same_history "$here" HEAD || die "what was written does not make the same commits"
 kgit update-ref $applied HEAD
 echo "sync       $n commits"

@@ -156,7 +156,10 @@ apply()
 	head=$(kgit rev-parse HEAD)
 	! dirty || die "build/linux has uncommitted changes. Commit them and run" \
 		"'make sync', or build them as they are with TREE=keep"
-	[ "$head" != "$commit" ] || return 0
+	if [ "$head" = "$commit" ]; then
+		kgit update-ref $applied "$commit"
+		return
+	fi
 
 	[ "$head" = "$(kgit rev-parse "$base^{commit}")" ] ||
 		[ "$head" = "$(kgit rev-parse -q --verify $applied)" ] ||

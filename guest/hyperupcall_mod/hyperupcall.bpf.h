@@ -56,6 +56,7 @@
 #define PAGE_SIZE	(1UL << PAGE_SHIFT)
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 #define offsetof(type, member)	__builtin_offsetof(type, member)
+#define min(a, b)		((a) < (b) ? (a) : (b))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
@@ -94,10 +95,13 @@
 	((void)__sync_fetch_and_add((u64 __guest *)(p), (u64)(val)))
 
 /*
- * Is there a turn left in this loop? The hypervisor ends each loop after some
- * thousand turns (hyperupcall_query::max_loops), and then this is false. A
+ * Is there a turn left in this loop? For the entry function. The hypervisor
+ * gives a run some turns (hyperupcall_query::max_loops at most) for all its
+ * loops, and then this is false: nothing may depend on a turn being left.
+ * Where something does, and in other functions, loops have to be unrolled. A
  * bound that the compiler sees does not do: the verifier also follows the turns
- * that a CPU might speculate on, and finds no end to them.
+ * that a CPU might speculate on, and finds no end to them. The loops of one
+ * function (that the compiler does not inline) share its turns.
  */
 #define may_loop() \
 	({ \
@@ -211,26 +215,30 @@ __guest_in_per_cpu(u64 gva, u64 size, const struct hyperupcall_cpu *cpu)
 }
 
 /**
- * guest_llist_for_each_entry() - Walk an llist whose entries are in a per-CPU
- * area
- * @pos: __guest pointer to an entry, the cursor
- * @gva: u64, before the first turn the address of the first node. Read from
- *	@pos before each turn, which may then give the entry away
+ * guest_llist_next_entry() - Take a step along an llist whose entries are in a
+ * per-CPU area
+ * @type: of the entries
+ * @gva: u64 variable, the address of the node to go to; then of the next one
  * @cpu: from guest_cpu()
  * @member: the struct llist_node in the entry
  *
- * If @gva is zero behind the loop it went to the end of the list; if not, an
- * entry is elsewhere or the list is too long.
+ * Return: a __guest pointer to the entry, or NULL if the list ends here, and
+ * @gva is zero, or if the entry is elsewhere, and @gva is not.
  */
-#define guest_llist_for_each_entry(pos, gva, cpu, member) \
-	while ((gva) && may_loop() && \
-	       ((pos) = __guest_llist_entry(pos, gva, cpu, member)) && \
-	       ((gva) = (u64)READ_ONCE((pos)->member.next), true))
+#define guest_llist_next_entry(type, gva, cpu, member) \
+	({ \
+		type __guest *____entry = NULL; \
+		if (gva) \
+			____entry = (type __guest *)__guest_in_per_cpu((gva) - \
+					offsetof(type, member), \
+					sizeof(type), cpu); \
+		if (____entry) \
+			(gva) = (u64)READ_ONCE(____entry->member.next); \
+		____entry; \
+	})
 
-#define __guest_llist_entry(pos, gva, cpu, member) \
-	((typeof(pos))__guest_in_per_cpu((gva) - \
-					 offsetof(typeof(*(pos)), member), \
-					 sizeof(*(pos)), cpu))
+/* Clang does not unroll a loop that may be left in its middle. */
+#define unrolled	_Pragma("clang loop unroll(full)")
 
 /**
  * guest_gva() - The address that the guest has for something in the globals

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the files of hyperupcall.ko know of each other. A function that fails
- * says why, in one line; its callers only undo.
+ * says why, in one line; its callers only undo. (No memory is something that
+ * the allocator says.)
  */
 #ifndef _HYPERUPCALL_INTERNAL_H
 #define _HYPERUPCALL_INTERNAL_H
@@ -131,6 +132,9 @@ int program_link(struct program *program);
 void program_unlink(struct program *program);
 void program_unload(struct program *program);
 void program_free(struct program *program);
+
+/* main.c: what a program gives as the function of a call that it queues */
+void hyperupcall_nop(void *info);
 
 /* debugfs.c */
 void debugfs_init(void);

@@ -20,9 +20,6 @@ MODULE_PARM_DESC(programs, "programs to load, separated by commas");
 static LIST_HEAD(loaded);
 static enum cpuhp_state hotplug_state;
 
-/* What a program gives as the function of a call that it queues itself. */
-void hyperupcall_nop(void *info);
-
 void hyperupcall_nop(void *info)
 {
 }
@@ -61,10 +58,8 @@ static int load_all(void)
 	int err = 0;
 
 	names = kstrdup(programs, GFP_KERNEL);
-	if (!names) {
-		pr_err("no memory\n");
+	if (!names)
 		return -ENOMEM;
-	}
 
 	rest = names;
 	while (!err && (name = strsep(&rest, ",")))

@@ -57,10 +57,8 @@ int percpu_map(void)
 		return err;
 
 	areas = kcalloc(nr_cpu_ids, sizeof(*areas), GFP_KERNEL);
-	if (!areas) {
-		pr_err("no memory for %u CPUs\n", nr_cpu_ids);
+	if (!areas)
 		return -ENOMEM;
-	}
 
 	for_each_possible_cpu(cpu) {
 		areas[cpu].cpu = cpu;

@@ -45,10 +45,8 @@ static int map_globals(struct program *program, u64 *window)
 
 	init = object_section(obj, obj->globals, &size);
 	program->globals = vzalloc(PAGE_ALIGN(size));
-	if (!program->globals) {
-		pr_err("%s: no memory for its globals\n", obj->name);
+	if (!program->globals)
 		return -ENOMEM;
-	}
 	memcpy(program->globals, init, size);
 
 	err = window_map(obj->name, program->globals, size,
@@ -134,10 +132,8 @@ struct program *program_load(const struct embedded *embedded)
 	int err;
 
 	program = kzalloc(sizeof(*program), GFP_KERNEL);
-	if (!program) {
-		pr_err("%s: no memory\n", embedded->name);
+	if (!program)
 		return ERR_PTR(-ENOMEM);
-	}
 
 	err = object_parse(&program->obj, embedded);
 	if (!err)

@@ -166,10 +166,8 @@ struct bpf_insn *relocate(const struct object *obj, u64 globals,
 		text = object_section(obj, obj->text, &text_size);
 
 	rel.insns = kvmalloc(entry_size + text_size, GFP_KERNEL);
-	if (!rel.insns) {
-		pr_err("%s: no memory\n", obj->name);
+	if (!rel.insns)
 		return ERR_PTR(-ENOMEM);
-	}
 	memcpy(rel.insns, entry, entry_size);
 	if (text)
 		memcpy((void *)rel.insns + entry_size, text, text_size);

@@ -47,10 +47,8 @@ static struct region *map_region(const char *what, unsigned long gva,
 	long err;
 
 	region = kzalloc(sizeof(*region), GFP_KERNEL);
-	if (!region) {
-		pr_err("no memory to map %s\n", what);
+	if (!region)
 		return ERR_PTR(-ENOMEM);
-	}
 
 	err = hypercall(HYPERUPCALL_MAP, &map, sizeof(map));
 	if (err) {

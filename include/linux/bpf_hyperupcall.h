@@ -41,7 +41,8 @@ struct bpf_hyperupcall_run_ctx {
  * @insns: its instructions, in kernel memory; overwritten
  * @insn_cnt: how many
  * @max_verified_insns: how many instructions the verifier may follow
- * @max_may_goto: iterations of each may_goto loop
+ * @max_may_goto: iterations of may_goto in one run
+ * @max_run_insns: instructions that one run may take
  * @window: the window it runs in
  * @name: its name
  * @log_buf: kernel memory for the verifier's log, or NULL
@@ -54,6 +55,7 @@ struct bpf_hyperupcall_load {
 	u32 insn_cnt;
 	u32 max_verified_insns;
 	u32 max_may_goto;
+	u32 max_run_insns;
 	const struct bpf_window *window;
 	char name[BPF_OBJ_NAME_LEN];
 	char *log_buf;

@@ -23,5 +23,6 @@ u64 bpf_window_start(const struct bpf_window *window);
 int bpf_window_populate(struct bpf_window *window, u64 offset, unsigned long nr_pages);
 void bpf_window_set(struct bpf_window *window, u64 offset, struct page *page, bool write);
 void bpf_window_clear(struct bpf_window *window, u64 offset, unsigned long nr_pages);
+void bpf_window_flush(struct bpf_window *window, u64 offset, unsigned long nr_pages);
 
 #endif /* _LINUX_BPF_WINDOW_H */

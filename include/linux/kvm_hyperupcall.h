@@ -47,6 +47,7 @@ bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu);
  * act as a supervisor of the calling vCPU, may sleep and return zero or
  * -EFAULT.
  */
+bool kvm_arch_hyperupcall_gva_valid(struct kvm_vcpu *vcpu, gva_t gva);
 int kvm_arch_hyperupcall_read(struct kvm_vcpu *vcpu, gva_t gva, void *data, u32 len);
 int kvm_arch_hyperupcall_write(struct kvm_vcpu *vcpu, gva_t gva, const void *data, u32 len);
 int kvm_arch_hyperupcall_translate(struct kvm_vcpu *vcpu, gva_t gva, bool write, gpa_t *gpa);

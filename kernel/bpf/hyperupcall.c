@@ -157,6 +157,7 @@ static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *loa
 	prog->aux->strict = true;
 	prog->aux->max_verified_insns = load->max_verified_insns;
 	prog->aux->max_may_goto = load->max_may_goto;
+	prog->aux->max_run_insns = load->max_run_insns;
 	prog->aux->window_start = bpf_window_start(load->window);
 	prog->aux->user = get_current_user();
 	atomic64_set(&prog->aux->refcnt, 1);

@@ -125,20 +125,33 @@ static int bpf_window_clear_pte(pte_t *ptep, unsigned long addr, void *data)
 }
 
 /**
- * bpf_window_clear - take pages out of a window
+ * bpf_window_clear - take pages out of a window, but for the TLBs
  * @window: a window
  * @offset: where, page aligned
  * @nr_pages: how many; those that are not there are passed over
  *
- * Does not sleep, but wants interrupts on. When it returns no CPU reaches the
- * pages through the window, and the caller may give back its references.
+ * Does not sleep. Programs may reach the pages until bpf_window_flush().
  */
 void bpf_window_clear(struct bpf_window *window, u64 offset, unsigned long nr_pages)
 {
-	unsigned long start = bpf_window_start(window) + offset;
-	unsigned long size = nr_pages << PAGE_SHIFT;
-
-	apply_to_existing_page_range(&init_mm, start, size, bpf_window_clear_pte, NULL);
-	flush_tlb_kernel_range(start, start + size);
+	apply_to_existing_page_range(&init_mm, bpf_window_start(window) + offset,
+				     nr_pages << PAGE_SHIFT, bpf_window_clear_pte, NULL);
 }
 EXPORT_SYMBOL_GPL(bpf_window_clear);
+
+/**
+ * bpf_window_flush - make sure that pages are out of a window
+ * @window: a window
+ * @offset: where they were, page aligned
+ * @nr_pages: how many, bpf_window_clear() was called for some or all of them
+ *
+ * Does not sleep, but wants interrupts on. When it returns, no CPU reaches the
+ * pages through the window, and the caller may give back its references.
+ */
+void bpf_window_flush(struct bpf_window *window, u64 offset, unsigned long nr_pages)
+{
+	unsigned long start = bpf_window_start(window) + offset;
+
+	flush_tlb_kernel_range(start, start + (nr_pages << PAGE_SHIFT));
+}
+EXPORT_SYMBOL_GPL(bpf_window_flush);

@@ -44,12 +44,18 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 	return r;
 }
 
+bool kvm_arch_hyperupcall_gva_valid(struct kvm_vcpu *vcpu, gva_t gva)
+{
+	return !is_noncanonical_address(gva, vcpu, 0);
+}
+
 int kvm_arch_hyperupcall_read(struct kvm_vcpu *vcpu, gva_t gva, void *data, u32 len)
 {
 	struct x86_exception e;
 	int r;
 
-	if (is_noncanonical_address(gva, vcpu, 0) || is_noncanonical_address(gva + len, vcpu, 0))
+	if (!kvm_arch_hyperupcall_gva_valid(vcpu, gva) ||
+	    !kvm_arch_hyperupcall_gva_valid(vcpu, gva + len - 1))
 		return -EFAULT;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -63,7 +69,8 @@ int kvm_arch_hyperupcall_write(struct kvm_vcpu *vcpu, gva_t gva, const void *dat
 	struct x86_exception e;
 	int r;
 
-	if (is_noncanonical_address(gva, vcpu, 0) || is_noncanonical_address(gva + len, vcpu, 0))
+	if (!kvm_arch_hyperupcall_gva_valid(vcpu, gva) ||
+	    !kvm_arch_hyperupcall_gva_valid(vcpu, gva + len - 1))
 		return -EFAULT;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -76,7 +83,7 @@ int kvm_arch_hyperupcall_translate(struct kvm_vcpu *vcpu, gva_t gva, bool write,
 {
 	struct x86_exception e;
 
-	if (is_noncanonical_address(gva, vcpu, 0))
+	if (!kvm_arch_hyperupcall_gva_valid(vcpu, gva))
 		return -EINVAL;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -183,11 +190,14 @@ int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_reg
 	return 0;
 }
 
-/* A vCPU that may run nested guests has translations in more than one context. */
+/*
+ * On Intel a vCPU that may run nested guests has translations under two VPIDs,
+ * and a request flushes one of them. On AMD every nested transition flushes,
+ * see nested_svm_transition_tlb_flush().
+ */
 static bool kvm_hyperupcall_may_nest(struct kvm_vcpu *vcpu)
 {
-	return (READ_ONCE(vcpu->arch.efer) & EFER_SVME) ||
-	       (READ_ONCE(vcpu->arch.cr4) & X86_CR4_VMXE);
+	return READ_ONCE(vcpu->arch.cr4) & X86_CR4_VMXE;
 }
 
 /**
@@ -247,4 +257,17 @@ bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *targ
 
 	++sender->stat.ipis_consumed;
 	return true;
+}
+
+/**
+ * kvm_hyperupcall_spares_yield - whether there is no reason to yield to a vCPU
+ * @target: a vCPU that was preempted
+ *
+ * A guest yields to the target of an IPI that it just sent. If its hyperupcall
+ * consumed the IPI, and the target has no other, nobody waits for the target.
+ */
+bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target)
+{
+	return kvm_hyperupcall_linked(target->kvm, HYPERUPCALL_EVENT_INTERRUPT) &&
+	       !READ_ONCE(target->arch.apic->irr_pending);
 }

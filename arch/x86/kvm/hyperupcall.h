@@ -15,6 +15,7 @@ void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu);
 bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
 				  const struct kvm_lapic_irq *irq);
+bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target);
 
 static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
 {
@@ -37,6 +38,11 @@ static inline void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu) { }
 
 static inline bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
 						const struct kvm_lapic_irq *irq)
+{
+	return false;
+}
+
+static inline bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target)
 {
 	return false;
 }

@@ -69,6 +69,11 @@
  * the sender may use the call again, so ->next is read before. For a call that
  * no one waits for, the order of function and unlock does not matter.
  *
+ * Lost pages. If the VMM takes a page of the guest away, accesses to it read
+ * zero, atomics as well, which is no queue, no free lock and no guard: there is
+ * no opinion. Should that happen between the taking of the queue and the
+ * completion of a call, then with that page went the call itself.
+ *
  * CPU hotplug. Whoever sends a call-function IPI has preemption disabled from
  * before it looks for the target in cpu_online_mask until the IPI is sent, and
  * this program runs in the middle of that. stop_machine() takes no CPU down
@@ -113,10 +118,14 @@ u64 __guest count_foreign;	/* IPIs with another call in the queue */
 u64 __guest count_irqs_off;	/* IPIs that had to wait for irqs on */
 u64 __guest count_contended;	/* IPIs that met another sender or the target */
 
+/* A longer queue is left to the target. */
+#define MAX_CALLS	16
+
+/* What a call wants; the smaller, the harder to have. */
 enum effect {
 	EFFECT_FOREIGN,		/* something else, or unknown */
+	EFFECT_FLUSH_IRQS_ON,	/* a flush while interrupts are enabled */
 	EFFECT_FLUSH,		/* what a flush and a VM entry do */
-	EFFECT_FLUSH_IRQS_ON,	/* that, while interrupts are enabled */
 };
 
 /*
@@ -173,28 +182,34 @@ queue_effect(u64 node, const struct hyperupcall_cpu *target,
 	enum effect effect = EFFECT_FLUSH;
 	call_single_data_t __guest *csd;
 	enum effect one;
+	int i;
 
-	guest_llist_for_each_entry(csd, node, target, node.llist) {
+	unrolled for (i = 0; i < MAX_CALLS; i++) {
+		csd = guest_llist_next_entry(call_single_data_t, node, target,
+					     node.llist);
+		if (!csd)
+			continue;
 		one = call_effect(csd, sender);
-		if (one == EFFECT_FOREIGN)
-			return EFFECT_FOREIGN;
-		if (one == EFFECT_FLUSH_IRQS_ON)
-			effect = EFFECT_FLUSH_IRQS_ON;
+		effect = min(effect, one);
 	}
 	return node ? EFFECT_FOREIGN : effect;
 }
 
 /*
  * Tell the senders of all calls from @node on that they are done. These are
- * the calls that queue_effect() has seen, in a loop that may take as many
- * turns as this one.
+ * the calls that queue_effect() has seen, which are at most MAX_CALLS.
  */
 static __noinline void
 complete_calls(u64 node, const struct hyperupcall_cpu *target)
 {
 	call_single_data_t __guest *csd;
+	int i;
 
-	guest_llist_for_each_entry(csd, node, target, node.llist) {
+	unrolled for (i = 0; i < MAX_CALLS; i++) {
+		csd = guest_llist_next_entry(call_single_data_t, node, target,
+					     node.llist);
+		if (!csd)
+			continue;
 		/* Pairs with csd_lock_wait(), as csd_unlock() does. */
 		smp_store_release(&csd->node.u_flags, 0);
 		atomic_add64(&count_completed, 1);
@@ -219,6 +234,10 @@ static __always_inline bool may_consume(struct hyperupcall_ctx *ctx)
 /* Is @effect guaranteed now? See at the top why the order does not matter. */
 static __always_inline bool have_effect(enum effect effect, u32 vcpu)
 {
+	if (effect == EFFECT_FOREIGN) {
+		atomic_add64(&count_foreign, 1);
+		return false;
+	}
 	if (effect == EFFECT_FLUSH_IRQS_ON && !irqs_enabled(vcpu)) {
 		atomic_add64(&count_irqs_off, 1);
 		return false;
@@ -238,7 +257,7 @@ static __always_inline bool may_consume(struct hyperupcall_ctx *ctx)
 
 static __always_inline bool have_effect(enum effect effect, u32 vcpu)
 {
-	return true;
+	return effect != EFFECT_FOREIGN;
 }
 #endif
 
@@ -279,12 +298,6 @@ consume_calls(struct target __guest *t, u32 vcpu,
 	if (!first)
 		return HYPERUPCALL_NO_OPINION;
 
-	/* Most queues that are not for us are known by a look from outside. */
-	if (queue_effect(first, target, sender) == EFFECT_FOREIGN) {
-		atomic_add64(&count_foreign, 1);
-		return HYPERUPCALL_NO_OPINION;
-	}
-
 	if (!prepare_guard(&t->guard, first))
 		return HYPERUPCALL_NO_OPINION;
 	if (cmpxchg64(&queue->first, first, guard) != first) {
@@ -293,7 +306,7 @@ consume_calls(struct target __guest *t, u32 vcpu,
 	}
 
 	effect = queue_effect(first, target, sender);
-	if (effect == EFFECT_FOREIGN || !have_effect(effect, vcpu)) {
+	if (!have_effect(effect, vcpu)) {
 		if (cmpxchg64(&queue->first, guard, first) == guard)
 			WRITE_ONCE(t->guard.node.u_flags, 0);
 		return HYPERUPCALL_NO_OPINION;

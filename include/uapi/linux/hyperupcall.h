@@ -238,7 +238,8 @@ struct hyperupcall_regs {
  * @max_insns_global: [out] the same for one that is linked to a global event
  * @max_verified_insns: [out] instructions the verifier may follow
  * @max_verified_insns_global: [out] the same for a global event
- * @max_loops: [out] iterations of one may_goto loop in one run
+ * @max_loops: [out] iterations of may_goto in one run, at most; a program
+ *	that took long to verify gets less
  * @reserved: [out] zero
  * @max_mem: [out] bytes that may be mapped
  * @max_mem_global: [out] bytes that may be mapped while a global event is
@@ -333,13 +334,14 @@ struct hyperupcall_unmap {
  * hyperupcall_ctx, and the lower 32 bits of R0 are the answer. Guest memory is reached through address space 1: a
  * 32-bit window offset that an addr_space_cast instruction makes a pointer.
  * Calls name helpers by number (src_reg 0), or functions of the program
- * (BPF_PSEUDO_CALL). Nothing else of the host can be named.
+ * (BPF_PSEUDO_CALL). Nothing else of the host can be named. may_goto is for
+ * the entry function only.
  *
  * -EACCES	the verifier refuses the program, see the log
  * -EINVAL	the verifier refuses the program, a malformed instruction, a
  *		bad name or a bad log buffer
- * -E2BIG	@insn_cnt is over @max_insns, or the program takes more than
- *		@max_verified_insns to verify
+ * -E2BIG	@insn_cnt is over @max_insns, the program takes more than
+ *		@max_verified_insns to verify, or its calls are too deep
  * -ENOSPC	too many programs
  */
 struct hyperupcall_load {

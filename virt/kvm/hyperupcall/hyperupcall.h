@@ -77,8 +77,8 @@ struct kvm_hyperupcall_chain {
 enum kvm_hyperupcall_page_state {
 	KVM_HYPERUPCALL_PAGE_NONE,	/* no page; an access is a fault */
 	KVM_HYPERUPCALL_PAGE_MAPPED,	/* pinned and in the window */
-	KVM_HYPERUPCALL_PAGE_DOUBTFUL,	/* pinned, the VMM may have taken it */
-	KVM_HYPERUPCALL_PAGE_GONE,	/* pinned, to be released */
+	KVM_HYPERUPCALL_PAGE_DOUBTFUL,	/* the same, but the VMM may have taken it */
+	KVM_HYPERUPCALL_PAGE_GONE,	/* the same, but the VMM has taken it */
 };
 
 /**
@@ -87,12 +87,14 @@ enum kvm_hyperupcall_page_state {
  * @hva: where the VMM had it
  * @gfn: where the guest had it
  * @state: under the VM's @map_lock
+ * @looks: how often the work did not find it while it was doubtful
  */
 struct kvm_hyperupcall_page {
 	struct page *page;
 	unsigned long hva;
 	gfn_t gfn;
 	enum kvm_hyperupcall_page_state state;
+	unsigned int looks;
 };
 
 /**
@@ -100,6 +102,8 @@ struct kvm_hyperupcall_page {
  * @node: in the VM's list of regions
  * @offset: where it is in the window, in bytes
  * @nr_pages: its size
+ * @hva_start: the lowest address of a page of it in the VMM
+ * @hva_end: behind the highest one; both only grow apart
  * @write: whether programs may store to it
  * @pages: its pages
  */
@@ -107,6 +111,8 @@ struct kvm_hyperupcall_region {
 	struct list_head node;
 	u64 offset;
 	unsigned long nr_pages;
+	unsigned long hva_start;
+	unsigned long hva_end;
 	bool write;
 	struct kvm_hyperupcall_page pages[] __counted_by(nr_pages);
 };

@@ -27,6 +27,7 @@ static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_default = {
 	.max_verified_insns		= 500000,
 	.max_verified_insns_global	= 65536,
 	.max_loops			= 4096,
+	.max_run_insns			= 4 << 20,
 	.mem_percent			= 25,
 	.mem_percent_global		= 2,
 	.budget_ns			= NSEC_PER_SEC / 2,
@@ -41,6 +42,7 @@ static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_max = {
 	.max_verified_insns		= BPF_COMPLEXITY_LIMIT_INSNS,
 	.max_verified_insns_global	= BPF_COMPLEXITY_LIMIT_INSNS,
 	.max_loops			= BPF_MAX_LOOPS,
+	.max_run_insns			= 1 << 30,
 	.mem_percent			= 100,
 	.mem_percent_global		= 100,
 	.budget_ns			= NSEC_PER_SEC,
@@ -63,7 +65,7 @@ void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy)
 static int kvm_hyperupcall_merge_policy(struct kvm_hyperupcall_policy *policy,
 					const struct kvm_hyperupcall_policy *wanted)
 {
-	if (wanted->flags || wanted->reserved)
+	if (wanted->flags)
 		return -EINVAL;
 	if (wanted->events & ~kvm_hyperupcall_supported_events())
 		return -EINVAL;
@@ -78,6 +80,7 @@ static int kvm_hyperupcall_merge_policy(struct kvm_hyperupcall_policy *policy,
 	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_verified_insns) ||
 	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_verified_insns_global) ||
 	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_loops) ||
+	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_run_insns) ||
 	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, mem_percent) ||
 	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, mem_percent_global) ||
 	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, budget_ns))

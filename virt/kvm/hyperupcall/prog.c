@@ -65,12 +65,27 @@ static int kvm_hyperupcall_copy_log(struct kvm_vcpu *vcpu, struct hyperupcall_lo
 	return kvm_arch_hyperupcall_write(vcpu, load->log_buf, bpf->log_buf, len);
 }
 
+/* The verifier has more ways to say no than the guest's ABI. */
+static int kvm_hyperupcall_load_error(int err)
+{
+	switch (err) {
+	case -EACCES:
+	case -EAGAIN:
+	case -E2BIG:
+	case -ENOMEM:
+		return err;
+	default:
+		return -EINVAL;
+	}
+}
+
 static struct bpf_prog *kvm_hyperupcall_verify(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 					       struct hyperupcall_load *load)
 {
 	struct bpf_hyperupcall_load bpf = {
 		.max_verified_insns = hu->policy.max_verified_insns,
 		.max_may_goto = hu->policy.max_loops,
+		.max_run_insns = hu->policy.max_run_insns,
 		.window = hu->window,
 		.log_size = load->log_size,
 		.log_level = load->log_level,
@@ -97,7 +112,7 @@ static struct bpf_prog *kvm_hyperupcall_verify(struct kvm_hyperupcall *hu, struc
 	if (r && !IS_ERR(prog))
 		bpf_prog_put(prog);
 	else if (IS_ERR(prog))
-		r = PTR_ERR(prog);
+		r = kvm_hyperupcall_load_error(PTR_ERR(prog));
 out:
 	kvfree(bpf.log_buf);
 	kvfree(bpf.insns);

@@ -8,9 +8,11 @@
  *
  * The latter is heard of in MMU notifiers, that may not sleep and do not tell
  * whether the page really goes: reclaim and compaction ask them first and find
- * the pin later. So a notifier only takes the page out of the window and calls
- * it doubtful; the work behind it puts the page back if the VMM still has it at
- * the same address, and releases it otherwise.
+ * the pin later. A program that lost a page which the guest still has would
+ * leave half of its work undone. So a notifier only calls the page doubtful,
+ * and the work behind it decides: if the VMM still has the page at the same
+ * address it stays, otherwise it goes, from the window and for good. Meanwhile
+ * the pin makes the access harmless for everybody but the guest.
  *
  * A page is put into the window only if nothing was taken away between looking
  * it up and doing so: the looker samples @invalidate_seq, looks, and compares
@@ -65,6 +67,8 @@ static bool kvm_hyperupcall_page_set(struct kvm_hyperupcall *hu,
 	bpf_window_set(hu->window, kvm_hyperupcall_page_offset(region, page),
 		       page->page, region->write);
 	page->state = KVM_HYPERUPCALL_PAGE_MAPPED;
+	region->hva_start = min(region->hva_start, page->hva);
+	region->hva_end = max(region->hva_end, page->hva + PAGE_SIZE);
 	return true;
 }
 
@@ -134,23 +138,10 @@ static int kvm_hyperupcall_page_map(struct kvm_hyperupcall *hu, struct kvm_vcpu 
 	}
 }
 
-static void kvm_hyperupcall_account(struct kvm_hyperupcall *hu, unsigned long nr_pages)
+static void kvm_hyperupcall_unaccount(struct kvm_hyperupcall *hu, unsigned long nr_pages)
 {
 	hu->nr_pages -= nr_pages;
 	account_locked_vm(hu->kvm->mm, nr_pages, false);
-}
-
-/* What becomes of a region's memory charge when its pages go one by one. */
-static void kvm_hyperupcall_page_release(struct kvm_hyperupcall *hu,
-					 struct kvm_hyperupcall_region *region,
-					 struct kvm_hyperupcall_page *page)
-{
-	/* From here on no notifier calls it doubtful or gone again. */
-	scoped_guard(spinlock, &hu->map_lock)
-		page->state = KVM_HYPERUPCALL_PAGE_NONE;
-
-	kvm_hyperupcall_page_unpin(region, page);
-	kvm_hyperupcall_account(hu, 1);
 }
 
 static void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu,
@@ -161,6 +152,7 @@ static void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu,
 	scoped_guard(spinlock, &hu->map_lock) {
 		list_del(&region->node);
 		bpf_window_clear(hu->window, region->offset, region->nr_pages);
+		bpf_window_flush(hu->window, region->offset, region->nr_pages);
 	}
 
 	for (i = 0; i < region->nr_pages; i++) {
@@ -170,18 +162,21 @@ static void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu,
 		nr_pages++;
 	}
 
-	kvm_hyperupcall_account(hu, nr_pages);
+	kvm_hyperupcall_unaccount(hu, nr_pages);
 	mtree_erase(&hu->offsets, region->offset >> PAGE_SHIFT);
 	kvfree(region);
 }
 
-static int kvm_hyperupcall_check_map(struct kvm_hyperupcall *hu, const struct hyperupcall_map *map)
+static int kvm_hyperupcall_check_map(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
+				     const struct hyperupcall_map *map)
 {
 	unsigned long nr_pages = map->size >> PAGE_SHIFT, max_pages;
+	u64 last = map->gva + map->size - 1;
 
 	if (map->flags & ~HYPERUPCALL_MAP_WRITE || !map->size ||
 	    !PAGE_ALIGNED(map->gva) || !PAGE_ALIGNED(map->size) ||
-	    map->gva + map->size - 1 < map->gva)
+	    last < map->gva || !kvm_arch_hyperupcall_gva_valid(vcpu, map->gva) ||
+	    !kvm_arch_hyperupcall_gva_valid(vcpu, last))
 		return -EINVAL;
 	if (hu->nr_regions == hu->policy.max_regions)
 		return -ENOSPC;
@@ -207,13 +202,20 @@ static struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hy
 		return ERR_PTR(-ENOMEM);
 
 	region->nr_pages = nr_pages;
+	region->hva_start = ULONG_MAX;
 	region->write = map->flags & HYPERUPCALL_MAP_WRITE;
+
+	if (account_locked_vm(hu->kvm->mm, nr_pages, true)) {
+		r = -EDQUOT;
+		goto free;
+	}
+	hu->nr_pages += nr_pages;
 
 	r = mtree_alloc_range(&hu->offsets, &first, region, nr_pages, KVM_HYPERUPCALL_FIRST_PAGE,
 			      KVM_HYPERUPCALL_LAST_PAGE, GFP_KERNEL_ACCOUNT);
 	if (r) {
 		r = r == -EBUSY ? -ENOSPC : r;
-		goto free;
+		goto unaccount;
 	}
 	region->offset = (u64)first << PAGE_SHIFT;
 
@@ -233,6 +235,8 @@ static struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hy
 
 erase:
 	mtree_erase(&hu->offsets, first);
+unaccount:
+	kvm_hyperupcall_unaccount(hu, nr_pages);
 free:
 	kvfree(region);
 	return ERR_PTR(r);
@@ -245,16 +249,11 @@ static int kvm_hyperupcall_region_fill(struct kvm_hyperupcall *hu, struct kvm_vc
 	int r;
 
 	for (i = 0; i < region->nr_pages; i++) {
-		/* The charge goes page by page too when the VMM takes some. */
-		r = account_locked_vm(hu->kvm->mm, 1, true);
-		if (r)
-			return -EDQUOT;
-		hu->nr_pages++;
-
 		r = kvm_hyperupcall_page_map(hu, vcpu, region, gva + (i << PAGE_SHIFT),
 					     &region->pages[i]);
 		if (r) {
-			kvm_hyperupcall_account(hu, 1);
+			/* What is there takes its part of the charge along. */
+			kvm_hyperupcall_unaccount(hu, region->nr_pages - i);
 			return r;
 		}
 	}
@@ -276,7 +275,7 @@ int kvm_hyperupcall_map(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 
 	lockdep_assert_held(&hu->lock);
 
-	r = kvm_hyperupcall_check_map(hu, map);
+	r = kvm_hyperupcall_check_map(hu, vcpu, map);
 	r = r ?: kvm_hyperupcall_get_window(hu);
 	if (r)
 		return r;
@@ -324,6 +323,12 @@ void kvm_hyperupcall_unmap_all(struct kvm_hyperupcall *hu)
 		kvm_hyperupcall_unmap(hu, id);
 }
 
+/*
+ * How often a page is looked for, with a jiffy between. It may be missing
+ * because somebody tries to migrate it, who will find the pin soon.
+ */
+#define KVM_HYPERUPCALL_MAX_LOOKS	5
+
 /* Whether the VMM has this page at this address now, and no other. */
 static bool kvm_hyperupcall_page_kept(struct mm_struct *mm, struct kvm_hyperupcall_page *page)
 {
@@ -340,7 +345,37 @@ static bool kvm_hyperupcall_page_kept(struct mm_struct *mm, struct kvm_hyperupca
 	return now == page->page;
 }
 
-/* Return: false if something was taken away meanwhile. */
+static void kvm_hyperupcall_page_remove(struct kvm_hyperupcall *hu,
+					struct kvm_hyperupcall_region *region,
+					struct kvm_hyperupcall_page *page)
+{
+	u64 offset = kvm_hyperupcall_page_offset(region, page);
+
+	/* From here on no notifier calls it doubtful or gone again. */
+	scoped_guard(spinlock, &hu->map_lock) {
+		page->state = KVM_HYPERUPCALL_PAGE_NONE;
+		bpf_window_clear(hu->window, offset, 1);
+		bpf_window_flush(hu->window, offset, 1);
+	}
+
+	kvm_hyperupcall_page_unpin(region, page);
+	kvm_hyperupcall_unaccount(hu, 1);
+}
+
+static bool kvm_hyperupcall_page_keep(struct kvm_hyperupcall *hu,
+				      struct kvm_hyperupcall_page *page, unsigned long seq)
+{
+	guard(spinlock)(&hu->map_lock);
+
+	if (hu->invalidate_seq != seq || kvm_hyperupcall_invalidating(hu))
+		return false;
+
+	page->state = KVM_HYPERUPCALL_PAGE_MAPPED;
+	page->looks = 0;
+	return true;
+}
+
+/* Return: false if it is too early to say. */
 static bool kvm_hyperupcall_page_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm,
 					struct kvm_hyperupcall_region *region,
 					struct kvm_hyperupcall_page *page)
@@ -348,15 +383,13 @@ static bool kvm_hyperupcall_page_decide(struct kvm_hyperupcall *hu, struct mm_st
 	unsigned long seq = kvm_hyperupcall_sample_seq(hu);
 
 	if (page->state == KVM_HYPERUPCALL_PAGE_DOUBTFUL) {
-		if (kvm_hyperupcall_invalidating(hu))
-			return false;
 		if (kvm_hyperupcall_page_kept(mm, page))
-			return kvm_hyperupcall_page_set(hu, region, page, seq);
-		if (kvm_hyperupcall_sample_seq(hu) != seq)
+			return kvm_hyperupcall_page_keep(hu, page, seq);
+		if (++page->looks < KVM_HYPERUPCALL_MAX_LOOKS)
 			return false;
 	}
 
-	kvm_hyperupcall_page_release(hu, region, page);
+	kvm_hyperupcall_page_remove(hu, region, page);
 	return true;
 }
 
@@ -399,61 +432,64 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	mmput_async(mm);
 }
 
-/* Takes pages out of the window that a test picks; true if there were any. */
-static bool kvm_hyperupcall_region_take(struct kvm_hyperupcall *hu,
-					struct kvm_hyperupcall_region *region,
-					bool (*test)(const struct kvm_hyperupcall_page *page,
-						     u64 start, u64 end),
-					u64 start, u64 end, enum kvm_hyperupcall_page_state state)
+/**
+ * struct kvm_hyperupcall_taken - what the VMM takes away
+ * @start: first address or frame number
+ * @end: behind the last one
+ * @gfns: whether they are the guest's frame numbers; addresses in the VMM if not
+ * @state: what the pages become
+ */
+struct kvm_hyperupcall_taken {
+	u64 start;
+	u64 end;
+	bool gfns;
+	enum kvm_hyperupcall_page_state state;
+};
+
+static bool kvm_hyperupcall_page_taken(const struct kvm_hyperupcall_taken *taken,
+				       const struct kvm_hyperupcall_page *page)
 {
-	unsigned long i, first = region->nr_pages, last = 0;
+	u64 where = taken->gfns ? page->gfn : page->hva;
+
+	return page->state != KVM_HYPERUPCALL_PAGE_NONE && page->state < taken->state &&
+	       where >= taken->start && where < taken->end;
+}
+
+/* Return: whether the region has such pages. */
+static bool kvm_hyperupcall_region_take(struct kvm_hyperupcall_region *region,
+					const struct kvm_hyperupcall_taken *taken)
+{
+	bool any = false;
+	unsigned long i;
+
+	if (!taken->gfns &&
+	    (region->hva_end <= taken->start || region->hva_start >= taken->end))
+		return false;
 
 	for (i = 0; i < region->nr_pages; i++) {
-		struct kvm_hyperupcall_page *page = &region->pages[i];
-
-		if (page->state == KVM_HYPERUPCALL_PAGE_NONE || page->state >= state ||
-		    !test(page, start, end))
-			continue;
-
-		if (page->state == KVM_HYPERUPCALL_PAGE_MAPPED) {
-			bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(region, page), 1);
-			first = min(first, i);
-			last = i;
+		if (kvm_hyperupcall_page_taken(taken, &region->pages[i])) {
+			WRITE_ONCE(region->pages[i].state, taken->state);
+			any = true;
 		}
-		WRITE_ONCE(page->state, state);
 	}
 
-	return first <= last;
+	return any;
 }
 
 static void kvm_hyperupcall_take(struct kvm_hyperupcall *hu,
-				 bool (*test)(const struct kvm_hyperupcall_page *page,
-					      u64 start, u64 end),
-				 u64 start, u64 end, enum kvm_hyperupcall_page_state state)
+				 const struct kvm_hyperupcall_taken *taken)
 {
 	struct kvm_hyperupcall_region *region;
-	bool taken = false;
+	bool any = false;
 
 	scoped_guard(spinlock, &hu->map_lock) {
 		hu->invalidate_seq++;
 		list_for_each_entry(region, &hu->region_list, node)
-			taken |= kvm_hyperupcall_region_take(hu, region, test, start, end, state);
+			any |= kvm_hyperupcall_region_take(region, taken);
 	}
 
-	if (taken)
+	if (any)
 		schedule_delayed_work(&hu->revalidate, 0);
-}
-
-static bool kvm_hyperupcall_page_in_hvas(const struct kvm_hyperupcall_page *page,
-					 u64 start, u64 end)
-{
-	return page->hva >= start && page->hva < end;
-}
-
-static bool kvm_hyperupcall_page_in_gfns(const struct kvm_hyperupcall_page *page,
-					 u64 start, u64 end)
-{
-	return page->gfn >= start && page->gfn < end;
 }
 
 /**
@@ -462,7 +498,7 @@ static bool kvm_hyperupcall_page_in_gfns(const struct kvm_hyperupcall_page *page
  * @range: the range, in the VMM's addresses
  *
  * Called in the MMU notifier after mn_active_invalidate_count went up. May not
- * sleep. When it returns, programs do not reach the pages of the range.
+ * sleep.
  */
 void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range)
 {
@@ -476,8 +512,11 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
 		/* The page stays, and a pin is stronger than a protection. */
 		return;
 	default:
-		kvm_hyperupcall_take(kvm->hyperupcall, kvm_hyperupcall_page_in_hvas,
-				     range->start, range->end, KVM_HYPERUPCALL_PAGE_DOUBTFUL);
+		kvm_hyperupcall_take(kvm->hyperupcall, &(struct kvm_hyperupcall_taken) {
+			.start = range->start,
+			.end = range->end,
+			.state = KVM_HYPERUPCALL_PAGE_DOUBTFUL,
+		});
 	}
 }
 
@@ -488,7 +527,13 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
  */
 void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {
-	if (kvm->hyperupcall && !slot->as_id)
-		kvm_hyperupcall_take(kvm->hyperupcall, kvm_hyperupcall_page_in_gfns, slot->base_gfn,
-				     slot->base_gfn + slot->npages, KVM_HYPERUPCALL_PAGE_GONE);
+	if (!kvm->hyperupcall || slot->as_id)
+		return;
+
+	kvm_hyperupcall_take(kvm->hyperupcall, &(struct kvm_hyperupcall_taken) {
+		.start = slot->base_gfn,
+		.end = slot->base_gfn + slot->npages,
+		.gfns = true,
+		.state = KVM_HYPERUPCALL_PAGE_GONE,
+	});
 }

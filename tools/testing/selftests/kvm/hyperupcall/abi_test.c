@@ -25,11 +25,6 @@ FIXTURE_TEARDOWN(abi)
 	hup_free(self->h);
 }
 
-static long load_return(struct hup *h, int retval)
-{
-	return hup_prog(h, HUP_RETURN(retval));
-}
-
 /* What holds for every opcode and its struct. */
 struct op_case {
 	uint64_t op;
@@ -57,60 +52,74 @@ static const struct op_case op_cases[] = {
 	OP_CASE(TEST_RUN, test_run, -ENOENT),
 };
 
-#define for_each_op(c)	\
-	for ((c) = op_cases; (c) < op_cases + ARRAY_SIZE(op_cases); (c)++)
-
-#define EXPECT_OP(expected, seen)					\
-	EXPECT_EQ(expected, seen)					\
-		TH_LOG("opcode %lu", c->op)
+static void expect_op(struct __test_metadata *_metadata,
+		      const struct op_case *c, long expected, long seen)
+{
+	EXPECT_EQ(expected, seen) TH_LOG("opcode %lu", c->op);
+}
 
 HUP_TEST(abi, struct_of_zeros)
 {
 	const struct op_case *c;
+	int op;
 	uint8_t buf[512];
 
-	for_each_op(c) {
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
 		memset(buf, 0, sizeof(buf));
-		EXPECT_OP(c->zeros, hup_op(self->h, c->op, buf, c->size));
+		expect_op(_metadata, c, c->zeros,
+			  hup_op(self->h, c->op, buf, c->size));
 	}
 }
 
 HUP_TEST(abi, struct_too_short)
 {
 	const struct op_case *c;
+	int op;
 	uint8_t buf[512] = {};
 
-	for_each_op(c) {
-		EXPECT_OP(-EINVAL, hup_op(self->h, c->op, buf, c->size - 1));
-		EXPECT_OP(-EINVAL, hup_op(self->h, c->op, buf, 0));
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
+		expect_op(_metadata, c, -EINVAL,
+			  hup_op(self->h, c->op, buf, c->size - 1));
+		expect_op(_metadata, c, -EINVAL,
+			  hup_op(self->h, c->op, buf, 0));
 	}
 }
 
 HUP_TEST(abi, struct_with_zero_tail)
 {
 	const struct op_case *c;
+	int op;
 	uint8_t buf[512];
 
-	for_each_op(c) {
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
 		memset(buf, 0, sizeof(buf));
-		EXPECT_OP(c->zeros, hup_op(self->h, c->op, buf, c->size + 8));
+		expect_op(_metadata, c, c->zeros,
+			  hup_op(self->h, c->op, buf, c->size + 8));
 		memset(buf, 0, sizeof(buf));
-		EXPECT_OP(c->zeros, hup_op(self->h, c->op, buf, sizeof(buf)));
+		expect_op(_metadata, c, c->zeros,
+			  hup_op(self->h, c->op, buf, sizeof(buf)));
 	}
 }
 
 HUP_TEST(abi, struct_with_nonzero_tail)
 {
 	const struct op_case *c;
+	int op;
 	uint8_t buf[512];
 
-	for_each_op(c) {
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
 		memset(buf, 0, sizeof(buf));
 		buf[c->size] = 1;
-		EXPECT_OP(-E2BIG, hup_op(self->h, c->op, buf, c->size + 1));
+		expect_op(_metadata, c, -E2BIG,
+			  hup_op(self->h, c->op, buf, c->size + 1));
 		memset(buf, 0, sizeof(buf));
 		buf[sizeof(buf) - 1] = 1;
-		EXPECT_OP(-E2BIG, hup_op(self->h, c->op, buf, sizeof(buf)));
+		expect_op(_metadata, c, -E2BIG,
+			  hup_op(self->h, c->op, buf, sizeof(buf)));
 	}
 }
 
@@ -121,9 +130,11 @@ HUP_TEST(abi, struct_of_absurd_size)
 		1ULL << 20, 1ULL << 31, 1ULL << 32, 1ULL << 63, ~0ULL
 	};
 	const struct op_case *c;
+	int op;
 	int i;
 
-	for_each_op(c) {
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
 		for (i = 0; i < ARRAY_SIZE(sizes); i++)
 			EXPECT_GT(0, hup_raw(self->h, c->op, self->h->data.gva,
 					     sizes[i], 0));
@@ -133,14 +144,19 @@ HUP_TEST(abi, struct_of_absurd_size)
 HUP_TEST(abi, struct_not_mapped)
 {
 	const struct op_case *c;
+	int op;
 
-	for_each_op(c) {
-		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, HUP_UNMAPPED_GVA,
-					   c->size, 0));
-		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, 1ULL << 63,
-					   c->size, 0));
-		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, -8ULL, c->size, 0));
-		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op, 0, c->size, 0));
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
+		expect_op(_metadata, c, -EFAULT,
+			  hup_raw(self->h, c->op, HUP_UNMAPPED_GVA, c->size,
+				  0));
+		expect_op(_metadata, c, -EFAULT,
+			  hup_raw(self->h, c->op, 1ULL << 63, c->size, 0));
+		expect_op(_metadata, c, -EFAULT,
+			  hup_raw(self->h, c->op, -8ULL, c->size, 0));
+		expect_op(_metadata, c, -EFAULT,
+			  hup_raw(self->h, c->op, 0, c->size, 0));
 	}
 }
 
@@ -149,12 +165,15 @@ HUP_TEST(abi, struct_half_mapped)
 {
 	struct hup_mem *data = &self->h->data;
 	const struct op_case *c;
+	int op;
 
 	*vm_get_page_table_entry(self->h->vm, data->gva + PAGE_SIZE) = 0;
-	for_each_op(c)
-		EXPECT_OP(-EFAULT, hup_raw(self->h, c->op,
-					   data->gva + PAGE_SIZE - 4, c->size,
-					   0));
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
+		expect_op(_metadata, c, -EFAULT,
+			  hup_raw(self->h, c->op, data->gva + PAGE_SIZE - 4,
+				  c->size, 0));
+	}
 }
 
 HUP_TEST(abi, struct_across_pages)
@@ -181,27 +200,33 @@ HUP_TEST(abi, struct_read_only)
 HUP_TEST(abi, fourth_argument)
 {
 	const struct op_case *c;
+	int op;
 
-	for_each_op(c) {
-		EXPECT_OP(-EINVAL, hup_raw(self->h, c->op, self->h->data.gva,
-					   c->size, 1));
-		EXPECT_OP(-EINVAL, hup_raw(self->h, c->op, self->h->data.gva,
-					   c->size, 1ULL << 63));
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
+		expect_op(_metadata, c, -EINVAL,
+			  hup_raw(self->h, c->op, self->h->data.gva, c->size,
+				  1));
+		expect_op(_metadata, c, -EINVAL,
+			  hup_raw(self->h, c->op, self->h->data.gva, c->size,
+				  1ULL << 63));
 	}
 }
 
 HUP_TEST(abi, unknown_flags)
 {
 	const struct op_case *c;
+	int op;
 	uint8_t buf[512];
 	int bit;
 
-	for_each_op(c) {
+	for (op = 0; op < ARRAY_SIZE(op_cases); op++) {
+		c = &op_cases[op];
 		for (bit = 4; bit < 32; bit += 9) {
 			memset(buf, 0, sizeof(buf));
 			*(uint32_t *)(buf + c->flags) = 1U << bit;
-			EXPECT_OP(-EINVAL, hup_op(self->h, c->op, buf,
-						  c->size));
+			expect_op(_metadata, c, -EINVAL,
+				  hup_op(self->h, c->op, buf, c->size));
 		}
 	}
 }
@@ -225,7 +250,7 @@ HUP_TEST(abi, unknown_ids)
 	struct hyperupcall_stats stats = { .link = NO_ID };
 	struct hyperupcall_test_run run = {};
 	struct hup *h = self->h;
-	uint32_t prog = load_return(h, 0);
+	uint32_t prog = hup_load_return(h, 0);
 
 	EXPECT_EQ(-ENOENT, hup_unmap(h, NO_ID));
 	EXPECT_EQ(-ENOENT, hup_unload(h, NO_ID));
@@ -240,7 +265,7 @@ HUP_TEST(abi, unknown_ids)
 HUP_TEST(abi, ids_die_with_their_objects)
 {
 	struct hup *h = self->h;
-	uint32_t prog = load_return(h, 0);
+	uint32_t prog = hup_load_return(h, 0);
 	uint32_t link = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
 	uint32_t region = hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL);
 
@@ -286,7 +311,7 @@ HUP_TEST(abi, query_counts)
 	struct hyperupcall_query q;
 	long link;
 
-	prog = load_return(h, 0);
+	prog = hup_load_return(h, 0);
 	region = hup_map(h, h->data.gva, 2 * PAGE_SIZE, 0, NULL);
 	link = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
 	hup_query(h, &q);
@@ -309,7 +334,7 @@ HUP_TEST(abi, load_and_test_run)
 {
 	struct hyperupcall_test_run run = { .retval = 1, .faults = 1 };
 	struct hup *h = self->h;
-	long prog = load_return(h, 42);
+	long prog = hup_load_return(h, 42);
 
 	ASSERT_LT(0, prog);
 	EXPECT_EQ(0, hup_test_run(h, prog, &run));
@@ -363,7 +388,10 @@ static const struct load_case load_cases[] = {
 
 HUP_TEST(abi, load_parameters)
 {
-	static const struct bpf_insn insns[] = { HUP_RETURN(0) };
+	static const struct bpf_insn insns[] = {
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_EXIT_INSN(),
+	};
 	struct hup *h = self->h;
 	struct hyperupcall_load load;
 	int i;
@@ -382,16 +410,16 @@ HUP_TEST(abi, load_parameters)
 }
 
 /* A log that does not fit keeps its end, and its true size is told. */
-HUP_TEST(abi, refused_program_with_short_log)
+static void check_short_log(struct __test_metadata *_metadata, struct hup *h,
+			    int reg, long r)
 {
 	const struct bpf_insn insns[] = {
 		BPF_MOV64_IMM(BPF_REG_3, 1),
 		BPF_MOV64_IMM(BPF_REG_4, 2),
 		BPF_MOV64_IMM(BPF_REG_5, 3),
-		BPF_MOV64_REG(BPF_REG_0, BPF_REG_9),
+		BPF_MOV64_REG(BPF_REG_0, reg),
 		BPF_EXIT_INSN(),
 	};
-	struct hup *h = self->h;
 	struct hyperupcall_load load = {
 		.insns = h->insns.gva,
 		.insn_cnt = ARRAY_SIZE(insns),
@@ -403,7 +431,7 @@ HUP_TEST(abi, refused_program_with_short_log)
 
 	memcpy(h->insns.hva, insns, sizeof(insns));
 	memset(log, 'x', 256);
-	EXPECT_EQ(-EACCES, hup_op(h, HYPERUPCALL_LOAD, &load, sizeof(load)));
+	EXPECT_EQ(r, hup_op(h, HYPERUPCALL_LOAD, &load, sizeof(load)));
 	EXPECT_LT(128, load.log_true_size);
 	EXPECT_EQ('x', log[128]);
 	EXPECT_EQ(0, log[127]);
@@ -411,10 +439,20 @@ HUP_TEST(abi, refused_program_with_short_log)
 	EXPECT_EQ(127, strlen(log));
 }
 
+HUP_TEST(abi, short_log_of_refused_program)
+{
+	check_short_log(_metadata, self->h, BPF_REG_9, -EACCES);
+}
+
+HUP_TEST(abi, short_log_of_good_program)
+{
+	check_short_log(_metadata, self->h, BPF_REG_3, 0);
+}
+
 HUP_TEST(abi, link_twice)
 {
 	struct hup *h = self->h;
-	uint32_t prog = load_return(h, 0);
+	uint32_t prog = hup_load_return(h, 0);
 	long first = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
 	long second = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
 
@@ -430,7 +468,7 @@ HUP_TEST(abi, link_twice)
 HUP_TEST(abi, link_events)
 {
 	struct hup *h = self->h;
-	uint32_t prog = load_return(h, 0);
+	uint32_t prog = hup_load_return(h, 0);
 	int event;
 
 	for (event = 0; event < __HYPERUPCALL_EVENT_MAX; event++) {
@@ -450,7 +488,7 @@ HUP_TEST(abi, link_events)
 HUP_TEST(abi, link_replace)
 {
 	struct hup *h = self->h;
-	uint32_t old = load_return(h, 0), new = load_return(h, 0);
+	uint32_t old = hup_load_return(h, 0), new = hup_load_return(h, 0);
 	long link = hup_link(h, old, HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_query q;
 
@@ -474,7 +512,7 @@ HUP_TEST(abi, stats_of_a_new_link)
 	struct hup *h = self->h;
 	struct hyperupcall_stats stats;
 
-	hup_stats(h, hup_link(h, load_return(h, 0),
+	hup_stats(h, hup_link(h, hup_load_return(h, 0),
 			      HYPERUPCALL_EVENT_INTERRUPT), &stats);
 	EXPECT_EQ(0, stats.runs);
 	EXPECT_EQ(0, stats.opinions);
@@ -593,6 +631,39 @@ HUP_TEST(abi, user_mode)
 	EXPECT_EQ(-EPERM, hup_raw(h, ~0ULL, 0, 0, 0));
 	hup_set_cpl(h, 0);
 	EXPECT_EQ(0, hup_op(h, HYPERUPCALL_QUERY, &q, sizeof(q)));
+}
+
+/* A hypercall from 32-bit code of a 64-bit guest, at CPL 0. */
+HUP_TEST(abi, compatibility_mode)
+{
+	struct kvm_vcpu *vcpu = self->h->vcpus[0].vcpu;
+	struct kvm_sregs old_sregs, sregs;
+	struct kvm_regs old_regs, regs = {
+		.rip = (uintptr_t)(host_cpu_is_amd ? hup_vmmcall : hup_vmcall),
+		.rflags = X86_EFLAGS_FIXED,
+		.rax = KVM_HC_HYPERUPCALL,
+		.rbx = HYPERUPCALL_QUERY,
+		.rcx = self->h->data.gva,
+		.rdx = sizeof(struct hyperupcall_query),
+	};
+
+	vcpu_sregs_get(vcpu, &old_sregs);
+	vcpu_regs_get(vcpu, &old_regs);
+	sregs = old_sregs;
+	sregs.cs.l = 0;
+	sregs.cs.db = 1;
+	vcpu_sregs_set(vcpu, &sregs);
+	vcpu_regs_set(vcpu, &regs);
+	vcpu_run(vcpu);
+	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
+	vcpu_regs_get(vcpu, &regs);
+	EXPECT_EQ(-EPERM, (int32_t)regs.rax);
+
+	vcpu_run_complete_io(vcpu);
+	vcpu_sregs_set(vcpu, &old_sregs);
+	vcpu_regs_set(vcpu, &old_regs);
+	EXPECT_EQ(0, hup_raw(self->h, HYPERUPCALL_QUERY, self->h->data.gva,
+			     sizeof(struct hyperupcall_query), 0));
 }
 
 int main(int argc, char **argv)

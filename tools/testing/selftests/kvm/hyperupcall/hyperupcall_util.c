@@ -424,7 +424,8 @@ void hup_stats(struct hup *h, uint32_t link, struct hyperupcall_stats *stats)
 	TEST_ASSERT(!r, "STATS of link %u returned %ld", link, r);
 }
 
-long hup_test_run(struct hup *h, uint32_t prog, struct hyperupcall_test_run *run)
+long hup_test_run(struct hup *h, uint32_t prog,
+		  struct hyperupcall_test_run *run)
 {
 	run->prog = prog;
 	return hup_op(h, HYPERUPCALL_TEST_RUN, run, sizeof(*run));

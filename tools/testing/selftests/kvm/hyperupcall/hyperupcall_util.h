@@ -17,6 +17,7 @@
 #include <linux/filter.h>
 #include <linux/hyperupcall.h>
 
+#include "guest_loops.h"
 #include "kvm_util.h"
 #include "processor.h"
 
@@ -108,7 +109,8 @@ long hup_link(struct hup *h, uint32_t prog, uint32_t event);
 long hup_replace(struct hup *h, uint32_t prog, uint32_t event, uint32_t link);
 long hup_unlink(struct hup *h, uint32_t link);
 void hup_stats(struct hup *h, uint32_t link, struct hyperupcall_stats *stats);
-long hup_test_run(struct hup *h, uint32_t prog, struct hyperupcall_test_run *run);
+long hup_test_run(struct hup *h, uint32_t prog,
+		  struct hyperupcall_test_run *run);
 
 /* Runs @prog with two words of event data, returns what it returned. */
 uint64_t hup_run(struct hup *h, uint32_t prog, uint64_t data0, uint64_t data1,
@@ -144,7 +146,63 @@ unsigned long hup_locked_kb(void);
 	BPF_LDX_MEM(BPF_DW, dst, src,					\
 		    offsetof(struct hyperupcall_ctx, data) + 8 * (n))
 
-#define HUP_RETURN(imm)							\
-	BPF_MOV64_IMM(BPF_REG_0, imm), BPF_EXIT_INSN()
+/* A program that is put together piece by piece. */
+struct hup_asm {
+	unsigned int cnt;
+	struct bpf_insn insns[64];
+};
+
+static inline void hup_emit(struct hup_asm *a, struct bpf_insn insn)
+{
+	TEST_ASSERT(a->cnt < ARRAY_SIZE(a->insns), "program too long");
+	a->insns[a->cnt++] = insn;
+}
+
+/* reg = the window's address of @offset */
+static inline void hup_emit_address(struct hup_asm *a, int reg, uint32_t offset)
+{
+	hup_emit(a, BPF_MOV32_IMM(reg, offset));
+	hup_emit(a, HUP_WINDOW(reg, reg));
+}
+
+/* Adds one to the word at @offset; uses r2 and r3. */
+static inline void hup_emit_count(struct hup_asm *a, uint32_t offset)
+{
+	hup_emit_address(a, BPF_REG_2, offset);
+	hup_emit(a, BPF_MOV64_IMM(BPF_REG_3, 1));
+	hup_emit(a, BPF_ATOMIC_OP(BPF_DW, BPF_ADD, BPF_REG_2, BPF_REG_3, 0));
+}
+
+/* Copies words from where @src points to where @dst points; uses r3. */
+static inline void hup_emit_copy(struct hup_asm *a, int dst, int src,
+				 size_t size)
+{
+	size_t off;
+
+	for (off = 0; off < size; off += 8) {
+		hup_emit(a, BPF_LDX_MEM(BPF_DW, BPF_REG_3, src, off));
+		hup_emit(a, BPF_STX_MEM(BPF_DW, dst, BPF_REG_3, off));
+	}
+}
+
+static inline void hup_emit_return(struct hup_asm *a, int value)
+{
+	hup_emit(a, BPF_MOV64_IMM(BPF_REG_0, value));
+	hup_emit(a, BPF_EXIT_INSN());
+}
+
+static inline long hup_load_asm(struct hup *h, const struct hup_asm *a)
+{
+	return hup_load(h, a->insns, a->cnt);
+}
+
+/* A program that says @value, whatever happens. */
+static inline long hup_load_return(struct hup *h, int value)
+{
+	struct hup_asm a = {};
+
+	hup_emit_return(&a, value);
+	return hup_load_asm(h, &a);
+}
 
 #endif /* SELFTEST_KVM_HYPERUPCALL_UTIL_H */

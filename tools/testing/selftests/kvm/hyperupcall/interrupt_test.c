@@ -36,7 +36,7 @@ enum ipi_mode {
 };
 
 /* The guest's own copies. */
-static volatile struct ipi_data *guest_data;
+static struct ipi_data *guest_data;
 static enum ipi_mode guest_mode;
 
 static void guest_eoi(void)
@@ -68,23 +68,9 @@ static uint64_t guest_apic_init(uint64_t a0, uint64_t a1, uint64_t a2,
 	return 0;
 }
 
-/* Halts once with interrupts on; hup_halted is where a vCPU waits. */
-void hup_halt(void);
-extern char hup_halted[];
-
-asm(".pushsection .text\n"
-    ".globl hup_halt, hup_halted\n"
-    "hup_halt:\n"
-    "	sti\n"
-    "	hlt\n"
-    "hup_halted:\n"
-    "	cli\n"
-    "	ret\n"
-    ".popsection\n");
-
 static uint64_t guest_halt(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
-	while (!guest_data->stop) {
+	while (!READ_ONCE(guest_data->stop)) {
 		hup_halt();
 		guest_data->wakes++;
 	}
@@ -94,8 +80,7 @@ static uint64_t guest_halt(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 static uint64_t guest_spin(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
 	asm volatile("sti");
-	while (!guest_data->stop)
-		asm volatile("pause");
+	hup_spin((uintptr_t)&guest_data->stop, 0, 0, 0);
 	asm volatile("cli");
 	return 0;
 }
@@ -147,7 +132,7 @@ static uint64_t guest_send_self(uint64_t icr, uint64_t a1, uint64_t a2,
 
 FIXTURE(ipi) {
 	struct hup *h;
-	volatile struct ipi_data *data;
+	struct ipi_data *data;
 	uint32_t offset;		/* of the data in the window */
 };
 
@@ -160,7 +145,7 @@ FIXTURE_VARIANT_ADD(ipi, x2apic) { .mode = X2APIC };
 FIXTURE_VARIANT_ADD(ipi, paravirt) { .mode = PARAVIRT };
 
 /* Prepares a VM of @h for IPIs, returns its shared memory. */
-static volatile struct ipi_data *setup_guest(struct hup *h, enum ipi_mode mode)
+static struct ipi_data *setup_guest(struct hup *h, enum ipi_mode mode)
 {
 	struct kvm_vm *vm = h->vm;
 	struct ipi_data *gva = (struct ipi_data *)h->data.gva;
@@ -209,7 +194,7 @@ static void start_halted(struct hup *h, unsigned int vcpu)
 
 static void stop(struct hup *h, unsigned int vcpu)
 {
-	volatile struct ipi_data *data = h->data.hva;
+	struct ipi_data *data = h->data.hva;
 
 	data->stop = 1;
 	send_msi(h, vcpu, STOP_VECTOR);
@@ -228,13 +213,13 @@ static void send(struct hup *h, unsigned int dest, uint32_t icr)
 }
 
 /* Waits until *@p is @want; returns what it is after a long time. */
-static uint64_t wait_for(volatile uint64_t *p, uint64_t want)
+static uint64_t wait_for(uint64_t *p, uint64_t want)
 {
 	int i;
 
-	for (i = 0; i < 20000 && *p != want; i++)
+	for (i = 0; i < 20000 && READ_ONCE(*p) != want; i++)
 		usleep(1000);
-	return *p;
+	return READ_ONCE(*p);
 }
 
 /* For what must not happen. */
@@ -243,66 +228,94 @@ static void wait_a_while(void)
 	usleep(50000);
 }
 
-/* Programs. @offset is that of struct ipi_data. */
-#define FIELD(reg, offset, field)					\
-	BPF_MOV32_IMM(reg, (offset) + offsetof(struct ipi_data, field)),\
-	HUP_WINDOW(reg, reg)
+/* Programs. @data is the offset of struct ipi_data in the window. */
+#define AT(data, field)		((data) + offsetof(struct ipi_data, field))
 
-#define COUNT(offset, n)						\
-	FIELD(BPF_REG_2, (offset) + 8 * (n), count),			\
-	BPF_MOV64_IMM(BPF_REG_3, 1),					\
-	BPF_ATOMIC_OP(BPF_DW, BPF_ADD, BPF_REG_2, BPF_REG_3, 0)
+#define LOAD_INTERRUPT(dst, field)					\
+	BPF_LDX_MEM(BPF_W, dst, BPF_REG_1,				\
+		    offsetof(struct hyperupcall_ctx, interrupt.field))
 
-#define COPY(dst, src, n)						\
-	BPF_LDX_MEM(BPF_DW, BPF_REG_3, src, 8 * (n)),			\
-	BPF_STX_MEM(BPF_DW, dst, BPF_REG_3, 8 * (n))
-
-#define INTERRUPT(field)	offsetof(struct hyperupcall_ctx, interrupt.field)
-
-static long load_answer(struct hup *h, int answer)
+static long load_counter(struct hup *h, uint32_t data, int n, int answer)
 {
-	return hup_prog(h, HUP_RETURN(answer));
-}
+	struct hup_asm a = {};
 
-static long load_counter(struct hup *h, uint32_t offset, int n, int answer)
-{
-	return hup_prog(h, COUNT(offset, n), HUP_RETURN(answer));
+	hup_emit_count(&a, AT(data, count[n]));
+	hup_emit_return(&a, answer);
+	return hup_load_asm(h, &a);
 }
 
 /* Copies the event into shared memory. */
-static long load_recorder(struct hup *h, uint32_t offset)
+static long load_recorder(struct hup *h, uint32_t data)
 {
-	return hup_prog(h,
-			FIELD(BPF_REG_2, offset, ctx),
-			COPY(BPF_REG_2, BPF_REG_1, 0),
-			COPY(BPF_REG_2, BPF_REG_1, 1),
-			COPY(BPF_REG_2, BPF_REG_1, 2),
-			COPY(BPF_REG_2, BPF_REG_1, 3),
-			COPY(BPF_REG_2, BPF_REG_1, 4),
-			COPY(BPF_REG_2, BPF_REG_1, 5),
-			COPY(BPF_REG_2, BPF_REG_1, 6),
-			COPY(BPF_REG_2, BPF_REG_1, 7),
-			HUP_RETURN(HYPERUPCALL_CONSUMED));
+	struct hup_asm a = {};
+
+	hup_emit_address(&a, BPF_REG_2, AT(data, ctx));
+	hup_emit_copy(&a, BPF_REG_2, BPF_REG_1,
+		      sizeof(struct hyperupcall_ctx));
+	hup_emit_return(&a, HYPERUPCALL_CONSUMED);
+	return hup_load_asm(h, &a);
 }
 
 /* Counts, and consumes what is for a target that does not run. */
-static long load_unless_running(struct hup *h, uint32_t offset)
+static long load_unless_running(struct hup *h, uint32_t data)
 {
-	return hup_prog(h,
-			BPF_LDX_MEM(BPF_W, BPF_REG_4, BPF_REG_1,
-				    INTERRUPT(target_state)),
-			BPF_JMP_IMM(BPF_JEQ, BPF_REG_4,
-				    HYPERUPCALL_VCPU_RUNNING, 6),
-			COUNT(offset, 0),
-			HUP_RETURN(HYPERUPCALL_CONSUMED),
-			COUNT(offset, 1),
-			HUP_RETURN(HYPERUPCALL_NO_OPINION));
+	struct hup_asm a = {};
+	unsigned int jump;
+
+	hup_emit(&a, LOAD_INTERRUPT(BPF_REG_4, target_state));
+	jump = a.cnt;
+	hup_emit(&a, BPF_JMP_IMM(BPF_JEQ, BPF_REG_4, HYPERUPCALL_VCPU_RUNNING,
+				 0));
+	hup_emit_count(&a, AT(data, count[0]));
+	hup_emit_return(&a, HYPERUPCALL_CONSUMED);
+	a.insns[jump].off = a.cnt - jump - 1;
+	hup_emit_count(&a, AT(data, count[1]));
+	hup_emit_return(&a, HYPERUPCALL_NO_OPINION);
+	return hup_load_asm(h, &a);
+}
+
+/* Stores r0 to word @n of the helpers' results. */
+static void emit_result(struct hup_asm *a, uint32_t data, int n)
+{
+	hup_emit_address(a, BPF_REG_2, AT(data, helper[n]));
+	hup_emit(a, BPF_STX_MEM(BPF_DW, BPF_REG_2, BPF_REG_0, 0));
+}
+
+/* Calls every helper for the target. */
+static long load_helpers(struct hup *h, uint32_t data)
+{
+	const int size = sizeof(struct hyperupcall_regs);
+	struct hup_asm a = {};
+	int off;
+
+	hup_emit(&a, LOAD_INTERRUPT(BPF_REG_6, target));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6));
+	hup_emit(&a, HUP_CALL(FLUSH_TLB));
+	emit_result(&a, data, 0);
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6));
+	hup_emit(&a, HUP_CALL(VCPU_STATE));
+	emit_result(&a, data, 1);
+
+	for (off = -size; off < 0; off += 8)
+		hup_emit(&a, BPF_ST_MEM(BPF_DW, BPF_REG_10, off, 0));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_7, BPF_REG_10));
+	hup_emit(&a, BPF_ALU64_IMM(BPF_ADD, BPF_REG_7, -size));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_2, BPF_REG_7));
+	hup_emit(&a, BPF_MOV64_IMM(BPF_REG_3, size));
+	hup_emit(&a, HUP_CALL(VCPU_REGS));
+	emit_result(&a, data, 2);
+
+	hup_emit_address(&a, BPF_REG_2, AT(data, regs));
+	hup_emit_copy(&a, BPF_REG_2, BPF_REG_7, size);
+	hup_emit_return(&a, HYPERUPCALL_CONSUMED);
+	return hup_load_asm(h, &a);
 }
 
 HUP_TEST(ipi, consumed_for_halted_target)
 {
 	struct hup *h = self->h;
-	long link = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	long link = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			     HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_stats stats;
 
@@ -330,7 +343,7 @@ HUP_TEST(ipi, consumed_for_halted_target)
 HUP_TEST(ipi, delivered_to_running_target)
 {
 	struct hup *h = self->h;
-	volatile struct ipi_data *data = self->data;
+	struct ipi_data *data = self->data;
 	uint64_t running = 0;
 	int i;
 
@@ -364,7 +377,7 @@ HUP_TEST(ipi, no_opinion)
 
 	start_halted(h, TARGET);
 	for (i = 0; i < ARRAY_SIZE(answers); i++) {
-		link = hup_link(h, load_answer(h, answers[i]),
+		link = hup_link(h, hup_load_return(h, answers[i]),
 				HYPERUPCALL_EVENT_INTERRUPT);
 		send(h, TARGET, VECTOR);
 		EXPECT_EQ(i + 1, wait_for(&self->data->received[VECTOR], i + 1))
@@ -405,38 +418,8 @@ HUP_TEST(ipi, event_data)
 HUP_TEST(ipi, helpers)
 {
 	struct hup *h = self->h;
-	volatile struct ipi_data *data = self->data;
-	const int size = sizeof(struct hyperupcall_regs);
-	long prog = hup_prog(h,
-			     BPF_LDX_MEM(BPF_W, BPF_REG_6, BPF_REG_1,
-					 INTERRUPT(target)),
-			     FIELD(BPF_REG_7, self->offset, helper),
-			     BPF_MOV64_REG(BPF_REG_1, BPF_REG_6),
-			     HUP_CALL(FLUSH_TLB),
-			     BPF_STX_MEM(BPF_DW, BPF_REG_7, BPF_REG_0, 0),
-			     BPF_MOV64_REG(BPF_REG_1, BPF_REG_6),
-			     HUP_CALL(VCPU_STATE),
-			     BPF_STX_MEM(BPF_DW, BPF_REG_7, BPF_REG_0, 8),
-			     BPF_ST_MEM(BPF_DW, BPF_REG_10, -8, 0),
-			     BPF_ST_MEM(BPF_DW, BPF_REG_10, -16, 0),
-			     BPF_ST_MEM(BPF_DW, BPF_REG_10, -24, 0),
-			     BPF_ST_MEM(BPF_DW, BPF_REG_10, -32, 0),
-			     BPF_ST_MEM(BPF_DW, BPF_REG_10, -40, 0),
-			     BPF_MOV64_REG(BPF_REG_1, BPF_REG_6),
-			     BPF_MOV64_REG(BPF_REG_2, BPF_REG_10),
-			     BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, -size),
-			     BPF_MOV64_IMM(BPF_REG_3, size),
-			     HUP_CALL(VCPU_REGS),
-			     BPF_STX_MEM(BPF_DW, BPF_REG_7, BPF_REG_0, 16),
-			     FIELD(BPF_REG_7, self->offset, regs),
-			     BPF_MOV64_REG(BPF_REG_2, BPF_REG_10),
-			     BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, -size),
-			     COPY(BPF_REG_7, BPF_REG_2, 0),
-			     COPY(BPF_REG_7, BPF_REG_2, 1),
-			     COPY(BPF_REG_7, BPF_REG_2, 2),
-			     COPY(BPF_REG_7, BPF_REG_2, 3),
-			     COPY(BPF_REG_7, BPF_REG_2, 4),
-			     HUP_RETURN(HYPERUPCALL_CONSUMED));
+	struct ipi_data *data = self->data;
+	long prog = load_helpers(h, self->offset);
 
 	ASSERT_LT(0, prog) TH_LOG("%s", (char *)h->log.hva);
 	ASSERT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
@@ -478,7 +461,7 @@ HUP_TEST(ipi, vcpu_in_the_vmm_is_stopped)
 HUP_TEST(ipi, self)
 {
 	struct hup *h = self->h;
-	long link = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	long link = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			     HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_stats stats;
 
@@ -492,8 +475,8 @@ HUP_TEST(ipi, self)
 HUP_TEST(ipi, broadcast)
 {
 	struct hup *h = self->h;
-	volatile uint64_t *received = &self->data->received[VECTOR];
-	long link = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	uint64_t *received = &self->data->received[VECTOR];
+	long link = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			     HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_stats stats;
 
@@ -517,7 +500,7 @@ HUP_TEST(ipi, broadcast)
 HUP_TEST(ipi, devices_are_not_asked_about)
 {
 	struct hup *h = self->h;
-	long link = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	long link = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			     HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_stats stats;
 
@@ -532,7 +515,7 @@ HUP_TEST(ipi, devices_are_not_asked_about)
 HUP_TEST(ipi, nmis_are_not_asked_about)
 {
 	struct hup *h = self->h;
-	long link = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	long link = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			     HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_stats stats;
 
@@ -552,7 +535,7 @@ HUP_TEST(ipi, chain)
 		HYPERUPCALL_CONSUMED
 	};
 	struct hup *h = self->h;
-	volatile struct ipi_data *data = self->data;
+	struct ipi_data *data = self->data;
 	struct hyperupcall_stats stats;
 	long link[3];
 	int i;
@@ -593,13 +576,13 @@ HUP_TEST(ipi, replace_keeps_the_place)
 	struct hyperupcall_stats stats;
 	long first, second;
 
-	first = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	first = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			 HYPERUPCALL_EVENT_INTERRUPT);
-	second = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	second = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			  HYPERUPCALL_EVENT_INTERRUPT);
 	start_halted(h, TARGET);
 	send(h, TARGET, VECTOR);
-	EXPECT_EQ(first, hup_replace(h, load_answer(h, HYPERUPCALL_DELIVER),
+	EXPECT_EQ(first, hup_replace(h, hup_load_return(h, HYPERUPCALL_DELIVER),
 				     HYPERUPCALL_EVENT_INTERRUPT, first));
 	send(h, TARGET, VECTOR);
 	EXPECT_EQ(1, wait_for(&self->data->received[VECTOR], 1));
@@ -617,7 +600,7 @@ HUP_TEST(ipi, replace_keeps_the_place)
 HUP_TEST(ipi, replace_while_ipis_flow)
 {
 	struct hup *h = self->h;
-	volatile struct ipi_data *data = self->data;
+	struct ipi_data *data = self->data;
 	struct hyperupcall_stats stats;
 	long prog[2], link;
 	uint64_t old;
@@ -650,7 +633,7 @@ HUP_TEST(ipi, replace_while_ipis_flow)
 HUP_TEST(ipi, unlink_while_ipis_flow)
 {
 	struct hup *h = self->h;
-	volatile struct ipi_data *data = self->data;
+	struct ipi_data *data = self->data;
 	uint64_t before;
 	long prog, link;
 	int i;
@@ -676,9 +659,10 @@ HUP_TEST(ipi, unlink_while_ipis_flow)
 HUP_TEST(ipi, unmap_while_ipis_flow)
 {
 	struct hup *h = self->h;
-	volatile struct ipi_data *data = self->data;
-	volatile uint64_t *word = h->data.hva + PAGE_SIZE;
+	struct ipi_data *data = self->data;
+	uint64_t *word = h->data.hva + PAGE_SIZE;
 	struct hyperupcall_stats stats;
+	struct hup_asm a = {};
 	uint32_t offset, next;
 	long region, link;
 	uint64_t before;
@@ -687,23 +671,18 @@ HUP_TEST(ipi, unmap_while_ipis_flow)
 	region = hup_map(h, h->data.gva + PAGE_SIZE, PAGE_SIZE,
 			 HYPERUPCALL_MAP_WRITE, &offset);
 	ASSERT_LT(0, region);
-	link = hup_link(h, hup_prog(h,
-				    BPF_MOV32_IMM(BPF_REG_2, offset),
-				    HUP_WINDOW(BPF_REG_2, BPF_REG_2),
-				    BPF_MOV64_IMM(BPF_REG_3, 1),
-				    BPF_ATOMIC_OP(BPF_DW, BPF_ADD, BPF_REG_2,
-						  BPF_REG_3, 0),
-				    COUNT(self->offset, 0),
-				    HUP_RETURN(HYPERUPCALL_CONSUMED)),
-			HYPERUPCALL_EVENT_INTERRUPT);
+	hup_emit_count(&a, offset);
+	hup_emit_count(&a, AT(self->offset, count[0]));
+	hup_emit_return(&a, HYPERUPCALL_CONSUMED);
+	link = hup_link(h, hup_load_asm(h, &a), HYPERUPCALL_EVENT_INTERRUPT);
 	ASSERT_LT(0, link);
 	start_halted(h, TARGET);
 	hup_start(h, THIRD, guest_send, TARGET, VECTOR, NR_FLOWING, 0);
 	for (i = 0; i < 20; i++) {
 		EXPECT_EQ(0, hup_unmap(h, region));
-		before = *word;
+		before = READ_ONCE(*word);
 		usleep(1000);
-		EXPECT_EQ(before, *word);
+		EXPECT_EQ(before, READ_ONCE(*word));
 		region = hup_map(h, h->data.gva + PAGE_SIZE, PAGE_SIZE,
 				 HYPERUPCALL_MAP_WRITE, &next);
 		ASSERT_LT(0, region);
@@ -722,8 +701,8 @@ HUP_TEST(ipi, budget)
 {
 	static const struct kvm_hyperupcall_policy policy = { .budget_ns = 1 };
 	struct hup *h = hup_create_policy(2, &policy);
-	volatile struct ipi_data *data = setup_guest(h, variant->mode);
-	long link = hup_link(h, load_answer(h, HYPERUPCALL_CONSUMED),
+	struct ipi_data *data = setup_guest(h, variant->mode);
+	long link = hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
 			     HYPERUPCALL_EVENT_INTERRUPT);
 	struct hyperupcall_stats stats = {};
 	int i;

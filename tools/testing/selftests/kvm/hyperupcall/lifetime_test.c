@@ -7,44 +7,80 @@
 #include "hyperupcall_util.h"
 #include "kvm_test_harness.h"
 
-FIXTURE(lifetime) {
-	struct hup *h;
-	unsigned long locked;
+/* What a guest has registered: one of each kind. */
+struct registered {
 	uint32_t prog, region, link, offset;
 };
 
-static void populate(FIXTURE_DATA(lifetime) *self)
+FIXTURE(lifetime) {
+	struct hup *h;
+	struct registered r;
+	unsigned long locked;
+};
+
+FIXTURE_VARIANT(lifetime) {
+	unsigned long boot;	/* the vCPU that boots, of two */
+};
+
+FIXTURE_VARIANT_ADD(lifetime, vcpu_0_boots) { .boot = 0 };
+FIXTURE_VARIANT_ADD(lifetime, vcpu_1_boots) { .boot = 1 };
+
+static void populate(struct hup *h, struct registered *r)
 {
-	struct hup *h = self->h;
-
-	self->prog = hup_prog(h, HUP_RETURN(HYPERUPCALL_CONSUMED));
-	self->region = hup_map(h, h->data.gva, 4 * PAGE_SIZE,
-			       HYPERUPCALL_MAP_WRITE, &self->offset);
-	self->link = hup_link(h, self->prog, HYPERUPCALL_EVENT_INTERRUPT);
-	TEST_ASSERT((int)self->link > 0, "LINK returned %d", self->link);
-}
-
-/* Two vCPUs, of which @boot_cpu is the one that boots. */
-static void create(FIXTURE_DATA(lifetime) *self, unsigned long boot_cpu)
-{
-	struct hup *h = hup_create_vm(2);
-
-	self->h = h;
-	TEST_ASSERT(!hup_enable(h->vm, NULL, 0), "KVM_CAP_HYPERUPCALL");
-	vm_ioctl(h->vm, KVM_SET_BOOT_CPU_ID, (void *)boot_cpu);
-	hup_add_vcpus(h);
-	hup_boot(h);
-	self->locked = hup_locked_kb();
-	populate(self);
+	r->prog = hup_load_return(h, HYPERUPCALL_CONSUMED);
+	r->region = hup_map(h, h->data.gva, 4 * PAGE_SIZE,
+			    HYPERUPCALL_MAP_WRITE, &r->offset);
+	r->link = hup_link(h, r->prog, HYPERUPCALL_EVENT_INTERRUPT);
+	TEST_ASSERT((int)r->link > 0, "LINK returned %d", r->link);
 }
 
 FIXTURE_SETUP(lifetime)
 {
+	struct hup *h = hup_create_vm(2);
+
+	self->h = h;
+	ASSERT_EQ(0, hup_enable(h->vm, NULL, 0));
+	vm_ioctl(h->vm, KVM_SET_BOOT_CPU_ID, (void *)variant->boot);
+	hup_add_vcpus(h);
+	hup_boot(h);
+	self->locked = hup_locked_kb();
+	populate(h, &self->r);
 }
 
 FIXTURE_TEARDOWN(lifetime)
 {
 	hup_free(self->h);
+}
+
+static void expect_gone(struct __test_metadata *_metadata, struct hup *h,
+			const struct registered *r)
+{
+	struct hyperupcall_test_run run = {};
+	struct hyperupcall_query q;
+
+	hup_query(h, &q);
+	EXPECT_EQ(0, q.nr_progs);
+	EXPECT_EQ(0, q.nr_links);
+	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(0, q.mem);
+	EXPECT_EQ(-ENOENT, hup_unlink(h, r->link));
+	EXPECT_EQ(-ENOENT, hup_unmap(h, r->region));
+	EXPECT_EQ(-ENOENT, hup_unload(h, r->prog));
+	EXPECT_EQ(-ENOENT, hup_test_run(h, r->prog, &run));
+}
+
+static void expect_there(struct __test_metadata *_metadata, struct hup *h,
+			 const struct registered *r)
+{
+	struct hyperupcall_query q;
+
+	hup_query(h, &q);
+	EXPECT_EQ(1, q.nr_progs);
+	EXPECT_EQ(1, q.nr_links);
+	EXPECT_EQ(1, q.nr_regions);
+	EXPECT_EQ(0, hup_unlink(h, r->link));
+	EXPECT_EQ(0, hup_unmap(h, r->region));
+	EXPECT_EQ(0, hup_unload(h, r->prog));
 }
 
 /* What a VMM does at a reset; the vCPU is then as it was, for the agent. */
@@ -62,74 +98,28 @@ static void reset_by_sregs(struct kvm_vcpu *vcpu)
 	vcpu_sregs_set(vcpu, &sregs);
 }
 
-#define EXPECT_GONE()							\
-do {									\
-	struct hyperupcall_test_run run = {};				\
-	struct hyperupcall_query q;					\
-									\
-	EXPECT_EQ(self->locked, hup_locked_kb());			\
-	hup_query(self->h, &q);						\
-	EXPECT_EQ(0, q.nr_progs);					\
-	EXPECT_EQ(0, q.nr_links);					\
-	EXPECT_EQ(0, q.nr_regions);					\
-	EXPECT_EQ(0, q.mem);						\
-	EXPECT_EQ(-ENOENT, hup_unlink(self->h, self->link));		\
-	EXPECT_EQ(-ENOENT, hup_unmap(self->h, self->region));		\
-	EXPECT_EQ(-ENOENT, hup_unload(self->h, self->prog));		\
-	EXPECT_EQ(-ENOENT, hup_test_run(self->h, self->prog, &run));	\
-} while (0)
-
-#define EXPECT_THERE()							\
-do {									\
-	struct hyperupcall_query q;					\
-									\
-	hup_query(self->h, &q);						\
-	EXPECT_EQ(1, q.nr_progs);					\
-	EXPECT_EQ(1, q.nr_links);					\
-	EXPECT_EQ(1, q.nr_regions);					\
-	EXPECT_EQ(0, hup_unlink(self->h, self->link));			\
-	EXPECT_EQ(0, hup_unmap(self->h, self->region));			\
-	EXPECT_EQ(0, hup_unload(self->h, self->prog));			\
-} while (0)
-
 HUP_TEST(lifetime, reset_of_boot_vcpu)
 {
-	create(self, 0);
-	reset_by_sregs(self->h->vcpus[0].vcpu);
-	EXPECT_GONE();
+	reset_by_sregs(self->h->vcpus[variant->boot].vcpu);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	expect_gone(_metadata, self->h, &self->r);
 }
 
 HUP_TEST(lifetime, reset_of_other_vcpu)
 {
-	create(self, 0);
-	reset_by_sregs(self->h->vcpus[1].vcpu);
-	EXPECT_THERE();
-}
-
-/* Who boots is the VMM's choice. */
-HUP_TEST(lifetime, reset_of_other_boot_vcpu)
-{
-	create(self, 1);
-	reset_by_sregs(self->h->vcpus[1].vcpu);
-	EXPECT_GONE();
-}
-
-HUP_TEST(lifetime, reset_of_first_vcpu_that_does_not_boot)
-{
-	create(self, 1);
-	reset_by_sregs(self->h->vcpus[0].vcpu);
-	EXPECT_THERE();
+	reset_by_sregs(self->h->vcpus[!variant->boot].vcpu);
+	expect_there(_metadata, self->h, &self->r);
 }
 
 /* State that is set without a change of mode is no reset. */
 HUP_TEST(lifetime, sregs_set_in_paged_mode)
 {
+	struct kvm_vcpu *vcpu = self->h->vcpus[variant->boot].vcpu;
 	struct kvm_sregs sregs;
 
-	create(self, 0);
-	vcpu_sregs_get(self->h->vcpus[0].vcpu, &sregs);
-	vcpu_sregs_set(self->h->vcpus[0].vcpu, &sregs);
-	EXPECT_THERE();
+	vcpu_sregs_get(vcpu, &sregs);
+	vcpu_sregs_set(vcpu, &sregs);
+	expect_there(_metadata, self->h, &self->r);
 }
 
 static uint64_t guest_send_init(uint64_t dest, uint64_t a1, uint64_t a2,
@@ -161,72 +151,63 @@ static void init_vcpu(struct hup *h, unsigned int target)
 
 HUP_TEST(lifetime, init_of_boot_vcpu)
 {
-	create(self, 0);
-	init_vcpu(self->h, 0);
-	EXPECT_GONE();
+	init_vcpu(self->h, variant->boot);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	expect_gone(_metadata, self->h, &self->r);
 }
 
+/* As at every CPU hotplug. */
 HUP_TEST(lifetime, init_of_other_vcpu)
 {
-	create(self, 0);
-	init_vcpu(self->h, 1);
-	EXPECT_THERE();
+	init_vcpu(self->h, !variant->boot);
+	expect_there(_metadata, self->h, &self->r);
 }
 
 HUP_TEST(lifetime, life_goes_on_after_reset)
 {
-	struct hup *h;
+	struct hup *h = self->h;
 	int i;
 
-	create(self, 0);
-	h = self->h;
 	for (i = 0; i < 5; i++) {
-		reset_by_sregs(h->vcpus[0].vcpu);
-		populate(self);
+		reset_by_sregs(h->vcpus[variant->boot].vcpu);
+		populate(h, &self->r);
 		EXPECT_EQ(self->locked + 16, hup_locked_kb());
 	}
-	EXPECT_THERE();
+	expect_there(_metadata, h, &self->r);
 }
 
 /* What the guest had mapped before is no longer in the window. */
 HUP_TEST(lifetime, window_after_reset)
 {
-	uint64_t faults;
-	struct hup *h;
-	long prog;
+	struct hup *h = self->h;
+	uint64_t *word = h->data.hva, faults;
+	struct hup_asm a = {};
 
-	create(self, 0);
-	h = self->h;
-	reset_by_sregs(h->vcpus[0].vcpu);
-	prog = hup_prog(h,
-			HUP_DATA(BPF_REG_2, BPF_REG_1, 0),
-			HUP_WINDOW(BPF_REG_2, BPF_REG_2),
-			BPF_ST_MEM(BPF_DW, BPF_REG_2, 0, 77),
-			HUP_RETURN(0));
-	*(uint64_t *)h->data.hva = 5;
-	hup_run(h, prog, self->offset, 0, &faults);
+	reset_by_sregs(h->vcpus[variant->boot].vcpu);
+	*word = 5;
+	hup_emit_count(&a, self->r.offset);
+	hup_emit_return(&a, 0);
+	hup_run(h, hup_load_asm(h, &a), 0, 0, &faults);
 	EXPECT_EQ(1, faults);
-	EXPECT_EQ(5, *(uint64_t *)h->data.hva);
+	EXPECT_EQ(5, READ_ONCE(*word));
 }
 
-/* Nor does anything outlive the VM: other VMs go on as before. */
+/* Nor does anything outlive the VM; other VMs go on as before. */
 HUP_TEST(lifetime, vm_destroyed_while_linked)
 {
+	struct registered r;
 	struct hup *h;
-	uint32_t prog;
 	int i;
 
-	create(self, 0);
 	for (i = 0; i < 5; i++) {
 		h = hup_create(1);
-		prog = hup_prog(h, HUP_RETURN(0));
-		EXPECT_LT(0, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
-		EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
-		EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_VCPU_PREEMPT));
+		populate(h, &r);
+		EXPECT_LT(0, hup_link(h, r.prog,
+				      HYPERUPCALL_EVENT_VCPU_PREEMPT));
 		hup_free(h);
+		EXPECT_EQ(self->locked + 16, hup_locked_kb());
 	}
-	EXPECT_EQ(self->locked + 16, hup_locked_kb());
-	EXPECT_THERE();
+	expect_there(_metadata, self->h, &self->r);
 }
 
 int main(int argc, char **argv)

@@ -123,7 +123,7 @@ static const struct policy_case policy_cases[] = {
 	{ "max_verified_insns_global", { .max_verified_insns_global = ~0U },
 	  -EINVAL },
 	{ "max_loops", { .max_loops = ~0U }, -EINVAL },
-	{ "max_loops_global", { .max_loops_global = ~0U }, -EINVAL },
+	{ "max_run_insns", { .max_run_insns = ~0U }, -EINVAL },
 	{ "mem_percent", { .mem_percent = 101 }, -EINVAL },
 	{ "mem_percent_global", { .mem_percent_global = 101 }, -EINVAL },
 	{ "budget_ns", { .budget_ns = ~0ULL }, -EINVAL },
@@ -209,10 +209,10 @@ HUP_TEST(policy, limits_of_the_policy)
 	EXPECT_EQ(77, q.max_loops);
 
 	for (i = 0; i < 3; i++) {
-		prog = hup_prog(h, HUP_RETURN(0));
+		prog = hup_load_return(h, 0);
 		EXPECT_LT(0, prog);
 	}
-	EXPECT_EQ(-ENOSPC, hup_prog(h, HUP_RETURN(0)));
+	EXPECT_EQ(-ENOSPC, hup_load_return(h, 0));
 	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
 	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
 	EXPECT_EQ(-ENOSPC, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
@@ -226,18 +226,26 @@ HUP_TEST(policy, instructions_over_the_policy)
 	static const struct kvm_hyperupcall_policy policy = { .max_insns = 3 };
 	struct hup *h = hup_create_policy(1, &policy);
 
-	EXPECT_LT(0, hup_prog(h, BPF_MOV64_IMM(BPF_REG_1, 0), HUP_RETURN(0)));
-	EXPECT_EQ(-E2BIG, hup_prog(h, BPF_MOV64_IMM(BPF_REG_1, 0),
-				   BPF_MOV64_IMM(BPF_REG_2, 0), HUP_RETURN(0)));
+	EXPECT_LT(0, hup_prog(h,
+			      BPF_MOV64_IMM(BPF_REG_1, 0),
+			      BPF_MOV64_IMM(BPF_REG_0, 0),
+			      BPF_EXIT_INSN()));
+	EXPECT_EQ(-E2BIG, hup_prog(h,
+				   BPF_MOV64_IMM(BPF_REG_1, 0),
+				   BPF_MOV64_IMM(BPF_REG_2, 0),
+				   BPF_MOV64_IMM(BPF_REG_0, 0),
+				   BPF_EXIT_INSN()));
 	hup_free(h);
 }
 
-/* Five instructions, of which the verifier follows three a hundred times. */
-#define LONG_LOOP						\
-	BPF_MOV64_IMM(BPF_REG_1, 0),				\
-	BPF_ALU64_IMM(BPF_ADD, BPF_REG_1, 1),			\
-	BPF_JMP_IMM(BPF_JLT, BPF_REG_1, 100, -2),		\
-	HUP_RETURN(0)
+/* Five instructions, of which the verifier follows two a hundred times. */
+static const struct bpf_insn long_loop[] = {
+	BPF_MOV64_IMM(BPF_REG_1, 0),
+	BPF_ALU64_IMM(BPF_ADD, BPF_REG_1, 1),
+	BPF_JMP_IMM(BPF_JLT, BPF_REG_1, 100, -2),
+	BPF_MOV64_IMM(BPF_REG_0, 0),
+	BPF_EXIT_INSN(),
+};
 
 HUP_TEST(policy, verification_over_the_policy)
 {
@@ -246,8 +254,8 @@ HUP_TEST(policy, verification_over_the_policy)
 	};
 	struct hup *h = hup_create_policy(1, &policy);
 
-	EXPECT_EQ(-E2BIG, hup_prog(h, LONG_LOOP));
-	EXPECT_LT(0, hup_prog(h, HUP_RETURN(0)));
+	EXPECT_EQ(-E2BIG, hup_load(h, long_loop, ARRAY_SIZE(long_loop)));
+	EXPECT_LT(0, hup_load_return(h, 0));
 	hup_free(h);
 }
 
@@ -257,7 +265,7 @@ HUP_TEST(policy, verification_over_the_global_policy)
 		.max_verified_insns_global = 100,
 	};
 	struct hup *h = hup_create_policy(1, &policy);
-	long prog = hup_prog(h, LONG_LOOP);
+	long prog = hup_load(h, long_loop, ARRAY_SIZE(long_loop));
 
 	EXPECT_LT(0, prog);
 	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
@@ -271,7 +279,7 @@ HUP_TEST(policy, event_not_allowed)
 		.events = BIT(HYPERUPCALL_EVENT_VCPU_PREEMPT),
 	};
 	struct hup *h = hup_create_policy(1, &policy);
-	long prog = hup_prog(h, HUP_RETURN(0));
+	long prog = hup_load_return(h, 0);
 	struct hyperupcall_query q;
 
 	hup_query(h, &q);
@@ -324,7 +332,7 @@ HUP_TEST(policy, memory_over_the_global_policy)
 	};
 	struct hup *h = hup_create_policy(1, &policy);
 	struct hup_mem mem = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, 10, 512, 0);
-	long prog = hup_prog(h, HUP_RETURN(0));
+	long prog = hup_load_return(h, 0);
 	struct hyperupcall_query q;
 	long region, link;
 	uint64_t more;

@@ -19,20 +19,6 @@ struct preempt_data {
 	struct hyperupcall_ctx ctx;
 };
 
-/* Spins until the word at rdi is not zero. */
-uint64_t hup_spin(uint64_t stop_gva, uint64_t a1, uint64_t a2, uint64_t a3);
-extern char hup_spin_end[];
-
-asm(".pushsection .text\n"
-    ".globl hup_spin, hup_spin_end\n"
-    "hup_spin:\n"
-    "	pause\n"
-    "	cmpq $0, (%rdi)\n"
-    "	je hup_spin\n"
-    "hup_spin_end:\n"
-    "	ret\n"
-    ".popsection\n");
-
 static uint64_t guest_hyperv_init(uint64_t a0, uint64_t a1, uint64_t a2,
 				  uint64_t a3)
 {
@@ -80,12 +66,12 @@ static long load_long(struct hup *h, unsigned int cnt)
 HUP_TEST(preempt, one_link)
 {
 	struct hup *h = self->h;
-	uint32_t prog = hup_prog(h, HUP_RETURN(0));
+	uint32_t prog = hup_load_return(h, 0);
 	long link = hup_link(h, prog, EVENT);
 
 	ASSERT_LT(0, link);
 	EXPECT_EQ(-EEXIST, hup_link(h, prog, EVENT));
-	EXPECT_EQ(link, hup_replace(h, hup_prog(h, HUP_RETURN(0)), EVENT,
+	EXPECT_EQ(link, hup_replace(h, hup_load_return(h, 0), EVENT,
 				    link));
 	EXPECT_EQ(-EEXIST, hup_link(h, prog, EVENT));
 	EXPECT_EQ(0, hup_unlink(h, link));
@@ -96,9 +82,9 @@ HUP_TEST(preempt, another_vm_has_its_own)
 {
 	struct hup *other = hup_create(1);
 
-	EXPECT_LT(0, hup_link(self->h, hup_prog(self->h, HUP_RETURN(0)),
+	EXPECT_LT(0, hup_link(self->h, hup_load_return(self->h, 0),
 			      EVENT));
-	EXPECT_LT(0, hup_link(other, hup_prog(other, HUP_RETURN(0)), EVENT));
+	EXPECT_LT(0, hup_link(other, hup_load_return(other, 0), EVENT));
 	hup_free(other);
 }
 
@@ -126,23 +112,19 @@ HUP_TEST(preempt, program_too_long)
 	EXPECT_LT(0, hup_link(h, longer, HYPERUPCALL_EVENT_INTERRUPT));
 }
 
-#define FIELD(reg, offset, field)					\
-	BPF_MOV32_IMM(reg, (offset) + offsetof(struct preempt_data, field)), \
-	HUP_WINDOW(reg, reg)
+#define AT(data, field)		((data) + offsetof(struct preempt_data, field))
 
-#define COPY(n)								\
-	BPF_LDX_MEM(BPF_DW, BPF_REG_3, BPF_REG_1, 8 * (n)),		\
-	BPF_STX_MEM(BPF_DW, BPF_REG_2, BPF_REG_3, 8 * (n))
-
-static long load_recorder(struct hup *h, uint32_t offset, int answer)
+/* Copies the event into shared memory, counts and answers. */
+static long load_recorder(struct hup *h, uint32_t data, int answer)
 {
-	return hup_prog(h,
-			FIELD(BPF_REG_2, offset, ctx),
-			COPY(0), COPY(1), COPY(2), COPY(3),
-			FIELD(BPF_REG_2, offset, runs),
-			BPF_MOV64_IMM(BPF_REG_3, 1),
-			BPF_ATOMIC_OP(BPF_DW, BPF_ADD, BPF_REG_2, BPF_REG_3, 0),
-			HUP_RETURN(answer));
+	struct hup_asm a = {};
+
+	hup_emit_address(&a, BPF_REG_2, AT(data, ctx));
+	hup_emit_copy(&a, BPF_REG_2, BPF_REG_1,
+		      sizeof(struct hyperupcall_ctx));
+	hup_emit_count(&a, AT(data, runs));
+	hup_emit_return(&a, answer);
+	return hup_load_asm(h, &a);
 }
 
 /*
@@ -151,7 +133,7 @@ static long load_recorder(struct hup *h, uint32_t offset, int answer)
  */
 FIXTURE(yield) {
 	struct hup *h;
-	volatile struct preempt_data *data;
+	struct preempt_data *data;
 	uint32_t offset;
 };
 
@@ -177,17 +159,17 @@ FIXTURE_SETUP(yield)
 
 FIXTURE_TEARDOWN(yield)
 {
-	self->data->stop = 1;
+	WRITE_ONCE(self->data->stop, 1);
 	hup_join(self->h, SPINNER);
 	hup_free(self->h);
 }
 
 /* Yields until the program ran, or for a long time. */
-static void yield_until_asked(struct hup *h, volatile struct preempt_data *data)
+static void yield_until_asked(struct hup *h, struct preempt_data *data)
 {
 	int i;
 
-	for (i = 0; i < 1000 && !data->runs; i++)
+	for (i = 0; i < 1000 && !READ_ONCE(data->runs); i++)
 		hup_guest(h, YIELDER, guest_yield, 10, 0, 0, 0);
 }
 

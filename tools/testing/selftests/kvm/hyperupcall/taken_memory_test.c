@@ -3,6 +3,8 @@
  * Memory that the VMM takes away disappears from the window, however it does
  * so, and what was charged for a region is given back.
  */
+#include <sys/wait.h>
+
 #include "kvm_test_harness.h"
 #include "window_programs.h"
 
@@ -74,19 +76,41 @@ FIXTURE_VARIANT(taken) {
 	void (*take)(struct hup *h, struct hup_mem *mem);
 };
 
-#define WAY(name, _type, _whole_slot)					\
-	FIXTURE_VARIANT_ADD(taken, name) {				\
-		.type = VM_MEM_SRC_##_type,				\
-		.whole_slot = _whole_slot,				\
-		.take = name,						\
-	}
+FIXTURE_VARIANT_ADD(taken, punch_hole) {
+	.type = VM_MEM_SRC_SHMEM,
+	.whole_slot = false,
+	.take = punch_hole,
+};
 
-WAY(punch_hole, SHMEM, false);
-WAY(dontneed, ANONYMOUS, false);
-WAY(unmap, ANONYMOUS, false);
-WAY(map_over, ANONYMOUS, false);
-WAY(delete_slot, ANONYMOUS, true);
-WAY(move_slot, ANONYMOUS, true);
+FIXTURE_VARIANT_ADD(taken, dontneed) {
+	.type = VM_MEM_SRC_ANONYMOUS,
+	.whole_slot = false,
+	.take = dontneed,
+};
+
+FIXTURE_VARIANT_ADD(taken, unmap) {
+	.type = VM_MEM_SRC_ANONYMOUS,
+	.whole_slot = false,
+	.take = unmap,
+};
+
+FIXTURE_VARIANT_ADD(taken, map_over) {
+	.type = VM_MEM_SRC_ANONYMOUS,
+	.whole_slot = false,
+	.take = map_over,
+};
+
+FIXTURE_VARIANT_ADD(taken, delete_slot) {
+	.type = VM_MEM_SRC_ANONYMOUS,
+	.whole_slot = true,
+	.take = delete_slot,
+};
+
+FIXTURE_VARIANT_ADD(taken, move_slot) {
+	.type = VM_MEM_SRC_ANONYMOUS,
+	.whole_slot = true,
+	.take = move_slot,
+};
 
 FIXTURE_SETUP(taken)
 {
@@ -146,10 +170,9 @@ HUP_TEST(taken, charge_after_vm)
 static uint64_t guest_hammer(uint64_t gva, uint64_t stop_gva, uint64_t a2,
 			     uint64_t a3)
 {
-	volatile uint64_t *stop = (uint64_t *)stop_gva;
-	uint64_t n = 0;
+	uint64_t *stop = (uint64_t *)stop_gva, n = 0;
 
-	while (!*stop) {
+	while (!READ_ONCE(*stop)) {
 		if (kvm_hypercall(KVM_HC_HYPERUPCALL, HYPERUPCALL_TEST_RUN, gva,
 				  sizeof(struct hyperupcall_test_run), 0))
 			return 0;
@@ -175,9 +198,110 @@ HUP_TEST(taken, while_programs_run)
 	usleep(100000);
 	variant->take(h, &self->mem);
 	usleep(100000);
-	*stop = 1;
+	WRITE_ONCE(*stop, 1);
 	EXPECT_LT(0, hup_join(h, 0));
 	EXPECT_EQ(1, last->faults);
+}
+
+/* Things that a VMM does to memory that it keeps. */
+static void protect(struct hup *h, struct hup_mem *mem)
+{
+	TEST_ASSERT(!mprotect(mem->hva, mem->size, PROT_READ), "mprotect");
+	TEST_ASSERT(!mprotect(mem->hva, mem->size, PROT_READ | PROT_WRITE),
+		    "mprotect");
+}
+
+static void mark_free(struct hup *h, struct hup_mem *mem)
+{
+	TEST_ASSERT(!madvise(mem->hva, mem->size, MADV_FREE), "madvise");
+}
+
+static void page_out(struct hup *h, struct hup_mem *mem)
+{
+	TEST_ASSERT(!madvise(mem->hva, mem->size, MADV_PAGEOUT), "madvise");
+}
+
+static void have_a_child(struct hup *h, struct hup_mem *mem)
+{
+	pid_t pid = fork();
+
+	TEST_ASSERT(pid >= 0, "fork");
+	if (!pid)
+		_exit(0);
+	TEST_ASSERT(waitpid(pid, NULL, 0) == pid, "waitpid");
+}
+
+static void set_flags(struct hup *h, struct hup_mem *mem)
+{
+	vm_mem_region_set_flags(h->vm, SLOT, KVM_MEM_LOG_DIRTY_PAGES);
+}
+
+FIXTURE(kept) {
+	struct hup *h;
+};
+
+FIXTURE_VARIANT(kept) {
+	void (*disturb)(struct hup *h, struct hup_mem *mem);
+};
+
+FIXTURE_VARIANT_ADD(kept, protect) { .disturb = protect };
+FIXTURE_VARIANT_ADD(kept, mark_free) { .disturb = mark_free };
+FIXTURE_VARIANT_ADD(kept, page_out) { .disturb = page_out };
+FIXTURE_VARIANT_ADD(kept, have_a_child) { .disturb = have_a_child };
+FIXTURE_VARIANT_ADD(kept, set_flags) { .disturb = set_flags };
+
+FIXTURE_SETUP(kept)
+{
+	self->h = hup_create(1);
+}
+
+FIXTURE_TEARDOWN(kept)
+{
+	hup_free(self->h);
+}
+
+/* A page may be a fault for a moment, but not for long. */
+static uint64_t load_soon(struct hup *h, uint32_t loader, uint32_t at,
+			  uint64_t *faults)
+{
+	uint64_t value;
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		value = hup_run(h, loader, at, 0, faults);
+		if (!*faults)
+			break;
+		usleep(1000);
+	}
+	return value;
+}
+
+HUP_TEST(kept, page_by_page)
+{
+	struct hup *h = self->h;
+	struct hup_mem mem = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, SLOT,
+					  NR_PAGES, 0);
+	long loader = load_loader(h, BPF_DW, 0);
+	long storer = load_storer(h, BPF_DW, 0);
+	uint64_t faults;
+	uint32_t offset;
+	int i;
+
+	ASSERT_LT(0, hup_map(h, mem.gva, mem.size, HYPERUPCALL_MAP_WRITE,
+			     &offset));
+	for (i = 0; i < NR_PAGES; i++)
+		hup_run(h, storer, offset + i * PAGE_SIZE, i + 1, NULL);
+
+	variant->disturb(h, &mem);
+
+	for (i = 0; i < NR_PAGES; i++) {
+		EXPECT_EQ(i + 1, load_soon(h, loader, offset + i * PAGE_SIZE,
+					   &faults));
+		EXPECT_EQ(0, faults) TH_LOG("page %d", i);
+		hup_run(h, storer, offset + i * PAGE_SIZE, i + 77, &faults);
+		EXPECT_EQ(0, faults) TH_LOG("page %d", i);
+		EXPECT_EQ(i + 77, *(uint64_t *)(mem.hva + i * PAGE_SIZE));
+	}
 }
 
 /* Regions and their charge, where nothing is taken away. */

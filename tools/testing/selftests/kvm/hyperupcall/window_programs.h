@@ -9,11 +9,13 @@
 #include "hyperupcall_util.h"
 
 /* r2 = address of the access, r3 = operand, r0 = what a load must change */
-#define WINDOW_ACCESS							\
-	HUP_DATA(BPF_REG_2, BPF_REG_1, 0),				\
-	HUP_DATA(BPF_REG_3, BPF_REG_1, 1),				\
-	HUP_WINDOW(BPF_REG_2, BPF_REG_2),				\
-	BPF_MOV64_IMM(BPF_REG_0, -1)
+static inline void emit_operands(struct hup_asm *a)
+{
+	hup_emit(a, HUP_DATA(BPF_REG_2, BPF_REG_1, 0));
+	hup_emit(a, HUP_DATA(BPF_REG_3, BPF_REG_1, 1));
+	hup_emit(a, HUP_WINDOW(BPF_REG_2, BPF_REG_2));
+	hup_emit(a, BPF_MOV64_IMM(BPF_REG_0, -1));
+}
 
 /*
  * Returns what it loaded, shifted right by the operand; @size is BPF_B, BPF_H,
@@ -21,10 +23,13 @@
  */
 static inline long load_loader(struct hup *h, int size, int16_t off)
 {
-	return hup_prog(h, WINDOW_ACCESS,
-			BPF_LDX_MEM(size, BPF_REG_0, BPF_REG_2, off),
-			BPF_ALU64_REG(BPF_RSH, BPF_REG_0, BPF_REG_3),
-			BPF_EXIT_INSN());
+	struct hup_asm a = {};
+
+	emit_operands(&a);
+	hup_emit(&a, BPF_LDX_MEM(size, BPF_REG_0, BPF_REG_2, off));
+	hup_emit(&a, BPF_ALU64_REG(BPF_RSH, BPF_REG_0, BPF_REG_3));
+	hup_emit(&a, BPF_EXIT_INSN());
+	return hup_load_asm(h, &a);
 }
 
 /* Runs a loader for all 64 bits, of which a program can return 32 at once. */
@@ -38,35 +43,46 @@ static inline uint64_t run_loader(struct hup *h, uint32_t prog,
 
 static inline long load_storer(struct hup *h, int size, int16_t off)
 {
-	return hup_prog(h, WINDOW_ACCESS,
-			BPF_STX_MEM(size, BPF_REG_2, BPF_REG_3, off),
-			HUP_RETURN(0));
+	struct hup_asm a = {};
+
+	emit_operands(&a);
+	hup_emit(&a, BPF_STX_MEM(size, BPF_REG_2, BPF_REG_3, off));
+	hup_emit_return(&a, 0);
+	return hup_load_asm(h, &a);
 }
 
 static inline long load_imm_storer(struct hup *h, int size, int32_t imm)
 {
-	return hup_prog(h, WINDOW_ACCESS,
-			BPF_ST_MEM(size, BPF_REG_2, 0, imm),
-			HUP_RETURN(0));
+	struct hup_asm a = {};
+
+	emit_operands(&a);
+	hup_emit(&a, BPF_ST_MEM(size, BPF_REG_2, 0, imm));
+	hup_emit_return(&a, 0);
+	return hup_load_asm(h, &a);
 }
 
 /* Stores what the operand register holds then to the next word. */
 static inline long load_atomic(struct hup *h, int size, int op)
 {
-	return hup_prog(h, WINDOW_ACCESS,
-			BPF_ATOMIC_OP(size, op, BPF_REG_2, BPF_REG_3, 0),
-			BPF_STX_MEM(BPF_DW, BPF_REG_2, BPF_REG_3, 8),
-			HUP_RETURN(0));
+	struct hup_asm a = {};
+
+	emit_operands(&a);
+	hup_emit(&a, BPF_ATOMIC_OP(size, op, BPF_REG_2, BPF_REG_3, 0));
+	hup_emit(&a, BPF_STX_MEM(BPF_DW, BPF_REG_2, BPF_REG_3, 8));
+	hup_emit_return(&a, 0);
+	return hup_load_asm(h, &a);
 }
 
 /* Replaces @old by the operand, returns what was there. */
 static inline long load_cmpxchg(struct hup *h, int size, int32_t old)
 {
-	return hup_prog(h, WINDOW_ACCESS,
-			BPF_MOV64_IMM(BPF_REG_0, old),
-			BPF_ATOMIC_OP(size, BPF_CMPXCHG, BPF_REG_2, BPF_REG_3,
-				      0),
-			BPF_EXIT_INSN());
+	struct hup_asm a = {};
+
+	emit_operands(&a);
+	hup_emit(&a, BPF_MOV64_IMM(BPF_REG_0, old));
+	hup_emit(&a, BPF_ATOMIC_OP(size, BPF_CMPXCHG, BPF_REG_2, BPF_REG_3, 0));
+	hup_emit(&a, BPF_EXIT_INSN());
+	return hup_load_asm(h, &a);
 }
 
 #endif /* SELFTEST_KVM_HYPERUPCALL_WINDOW_PROGRAMS_H */

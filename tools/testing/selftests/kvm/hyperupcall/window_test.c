@@ -137,9 +137,6 @@ static const struct bad_place bad_places[] = {
 	{ "a page after the region, by the instruction", 0, 3 * 4096, true },
 };
 
-#define for_each_bad_place(p)	\
-	for ((p) = bad_places; (p) < bad_places + ARRAY_SIZE(bad_places); (p)++)
-
 static uint64_t offset_of(const struct bad_place *p, uint32_t region)
 {
 	return (uint32_t)(p->offset + (p->in_region ? region : 0));
@@ -150,10 +147,11 @@ HUP_TEST(window, faulting_loads)
 	const struct bad_place *p;
 	uint64_t seen, faults;
 	long prog;
-	int i;
+	int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for_each_bad_place(p) {
+		for (j = 0; j < ARRAY_SIZE(bad_places); j++) {
+			p = &bad_places[j];
 			prog = load_loader(self->h, sizes[i], p->off);
 			ASSERT_LT(0, prog);
 			seen = run_loader(self->h, prog,
@@ -170,10 +168,11 @@ HUP_TEST(window, faulting_stores)
 	const struct bad_place *p;
 	uint64_t faults;
 	long prog;
-	int i;
+	int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for_each_bad_place(p) {
+		for (j = 0; j < ARRAY_SIZE(bad_places); j++) {
+			p = &bad_places[j];
 			prog = load_storer(self->h, sizes[i], p->off);
 			ASSERT_LT(0, prog);
 			hup_run(self->h, prog, offset_of(p, self->offset),
@@ -319,14 +318,17 @@ HUP_TEST(window, compare_and_exchange)
 HUP_TEST(window, every_fault_counts)
 {
 	struct hup *h = self->h;
+	struct hup_asm a = {};
 	uint64_t faults;
-	long prog = hup_prog(h, WINDOW_ACCESS,
-			     BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0),
-			     BPF_STX_MEM(BPF_W, BPF_REG_2, BPF_REG_3, 64),
-			     BPF_ST_MEM(BPF_DW, BPF_REG_2, 128, 1),
-			     BPF_LDX_MEM(BPF_DW, BPF_REG_0, BPF_REG_2, 8),
-			     BPF_EXIT_INSN());
+	long prog;
 
+	emit_operands(&a);
+	hup_emit(&a, BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0));
+	hup_emit(&a, BPF_STX_MEM(BPF_W, BPF_REG_2, BPF_REG_3, 64));
+	hup_emit(&a, BPF_ST_MEM(BPF_DW, BPF_REG_2, 128, 1));
+	hup_emit(&a, BPF_LDX_MEM(BPF_DW, BPF_REG_0, BPF_REG_2, 8));
+	hup_emit(&a, BPF_EXIT_INSN());
+	prog = hup_load_asm(h, &a);
 	ASSERT_LT(0, prog);
 	hup_run(h, prog, 0x70000000, 0, &faults);
 	EXPECT_EQ(4, faults);
@@ -337,14 +339,17 @@ HUP_TEST(window, every_fault_counts)
 /* A window pointer after arithmetic is one still. */
 HUP_TEST(window, arithmetic)
 {
-	long prog = hup_prog(self->h, WINDOW_ACCESS,
-			     BPF_ALU64_REG(BPF_ADD, BPF_REG_2, BPF_REG_3),
-			     BPF_ALU64_IMM(BPF_SUB, BPF_REG_2, 0x10000),
-			     BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, 0x10000),
-			     BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0),
-			     BPF_EXIT_INSN());
+	struct hup_asm a = {};
 	uint64_t faults;
+	long prog;
 
+	emit_operands(&a);
+	hup_emit(&a, BPF_ALU64_REG(BPF_ADD, BPF_REG_2, BPF_REG_3));
+	hup_emit(&a, BPF_ALU64_IMM(BPF_SUB, BPF_REG_2, 0x10000));
+	hup_emit(&a, BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, 0x10000));
+	hup_emit(&a, BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0));
+	hup_emit(&a, BPF_EXIT_INSN());
+	prog = hup_load_asm(self->h, &a);
 	ASSERT_LT(0, prog) TH_LOG("%s", (char *)self->h->log.hva);
 	self->hva[100] = 77;
 	EXPECT_EQ(77, hup_run(self->h, prog, self->offset, 100, &faults));
