@@ -12,6 +12,8 @@
 #	l2_stop				ends it
 
 l2=/run/l2
+# An L2 that is gone is an error of whoever talks to it.
+trap '' PIPE
 
 # What is used while something is measured must not come over 9p. QEMU does not
 # know KVM_CAP_HYPERUPCALL: the module parameter turns hyperupcalls on.
@@ -61,16 +63,15 @@ l2_start()
 		<$l2/in >$l2/out 2>$l2/qemu.log &
 	l2_pid=$!
 	exec 8>$l2/in 9<$l2/out
+	l2_wait || return
 	cat $l2/monitor.out >$l2/monitor.log &
 	exec 7>$l2/monitor.in
-	l2_wait
 }
 
-# Sets $l2_line to what follows WORD in the next line that starts with it.
 l2_wait()
 {
-	while read -r word l2_line <&9; do
-		[ "$word" = "${1:-ready}" ] && return
+	while read -r line <&9; do
+		[ "$line" = ready ] && return
 	done
 	cat $l2/qemu.log
 	echo "L2 is gone"

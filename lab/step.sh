@@ -58,7 +58,12 @@ trap - EXIT
 
 if [ $status -ne 0 ]; then
 	printf '%s\n\n' "$(say "failed after $(elapsed)")"
-	tail -n 30 "$root/$log" | sed 's/^/    /'
+	# What failed can be far above the end of a parallel build's log.
+	{
+		grep -E 'error: |\*\*\*|cannot |No such file' "$root/$log" | head -n 10
+		echo ...
+		tail -n 15 "$root/$log"
+	} | cut -c 1-180 | sed 's/^/    /'
 	printf '\nThe whole log is %s.\n%s\n' "$log" \
 		"${STEP_HINT:-Mend that and run the same make again: it goes on from here.}"
 	exit $status

@@ -18,8 +18,14 @@
 
 long hypercall(enum hyperupcall_op op, void *arg, size_t size)
 {
-	return kvm_hypercall4(KVM_HC_HYPERUPCALL, op, (unsigned long)arg, size,
-			      0);
+	long err;
+
+	/* The VMM's thread leaves the guest to handle its signal meanwhile. */
+	do {
+		err = kvm_hypercall4(KVM_HC_HYPERUPCALL, op, (unsigned long)arg,
+				     size, 0);
+	} while (err == -EAGAIN);
+	return err;
 }
 
 /* As kvm_para_has_feature(), which modules cannot call. */

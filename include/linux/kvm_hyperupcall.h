@@ -21,6 +21,7 @@ int kvm_hyperupcall_create_vm(struct kvm *kvm);
 void kvm_hyperupcall_destroy_vm(struct kvm *kvm);
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
 void kvm_hyperupcall_reset(struct kvm *kvm);
+void kvm_hyperupcall_init(void);
 void kvm_hyperupcall_exit(void);
 
 void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range);
@@ -31,14 +32,19 @@ int kvm_hyperupcall_hypercall(struct kvm_vcpu *vcpu, u64 op, gva_t gva, u64 size
 bool kvm_hyperupcall_has_link(struct kvm *kvm, enum hyperupcall_event event);
 u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx);
 
-/*
+/**
  * kvm_hyperupcall_linked - whether an event of a VM has to be offered
+ * @kvm: the VM
+ * @event: the event, a constant
  *
  * The test in front of every hook: a NOP where no VM has a link.
  */
-#define kvm_hyperupcall_linked(kvm, event)				\
-	(static_branch_unlikely(&kvm_hyperupcall_keys[event].key) &&	\
-	 kvm_hyperupcall_has_link(kvm, event))
+static __always_inline bool kvm_hyperupcall_linked(struct kvm *kvm,
+						   const enum hyperupcall_event event)
+{
+	return static_branch_unlikely(&kvm_hyperupcall_keys[event].key) &&
+	       kvm_hyperupcall_has_link(kvm, event);
+}
 
 bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu);
 
@@ -61,6 +67,7 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu);
 
 static inline int kvm_hyperupcall_create_vm(struct kvm *kvm) { return 0; }
 static inline void kvm_hyperupcall_destroy_vm(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_init(void) { }
 static inline void kvm_hyperupcall_exit(void) { }
 static inline void kvm_hyperupcall_invalidate_start(struct kvm *kvm,
 						    const struct mmu_notifier_range *range) { }

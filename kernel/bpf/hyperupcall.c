@@ -175,17 +175,17 @@ static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *loa
  */
 struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 {
-	union bpf_attr attr = {
-		.prog_type = BPF_PROG_TYPE_HYPERUPCALL,
-		.insn_cnt = load->insn_cnt,
-		.log_level = load->log_level,
-		.log_buf = (unsigned long)load->log_buf,
-		.log_size = load->log_size,
-	};
 	struct bpf_prog *prog;
+	union bpf_attr attr;
 	int err;
 
 	load->log_true_size = 0;
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_type = BPF_PROG_TYPE_HYPERUPCALL;
+	attr.insn_cnt = load->insn_cnt;
+	attr.log_level = load->log_level;
+	attr.log_buf = (unsigned long)load->log_buf;
+	attr.log_size = load->log_size;
 	memcpy(attr.prog_name, load->name, sizeof(attr.prog_name));
 
 	err = hyperupcall_resolve(load);

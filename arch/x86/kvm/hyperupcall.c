@@ -217,6 +217,7 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
 		return false;
 
 	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+	/* Pairs with the barrier behind vcpu->mode = IN_GUEST_MODE. */
 	smp_mb__after_atomic();
 	if (READ_ONCE(vcpu->mode) != OUTSIDE_GUEST_MODE || kvm_hyperupcall_may_nest(vcpu))
 		return false;
@@ -245,13 +246,13 @@ bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *targ
 	if (irq->delivery_mode != APIC_DM_FIXED || irq->trig_mode || !kvm_lapic_enabled(target))
 		return false;
 
-	ctx = (struct hyperupcall_ctx) {
-		.event = HYPERUPCALL_EVENT_INTERRUPT,
-		.vcpu = sender->vcpu_id,
-		.interrupt.vector = irq->vector,
-		.interrupt.target = target->vcpu_id,
-		.interrupt.target_state = kvm_arch_hyperupcall_vcpu_state(target),
-	};
+	/* All of it, for the guest sees all of it. */
+	memset(&ctx, 0, sizeof(ctx));
+	ctx.event = HYPERUPCALL_EVENT_INTERRUPT;
+	ctx.vcpu = sender->vcpu_id;
+	ctx.interrupt.vector = irq->vector;
+	ctx.interrupt.target = target->vcpu_id;
+	ctx.interrupt.target_state = kvm_arch_hyperupcall_vcpu_state(target);
 	if (kvm_hyperupcall_run(target->kvm, &ctx) != HYPERUPCALL_CONSUMED)
 		return false;
 

@@ -331,11 +331,12 @@ struct hyperupcall_unmap {
  * @prog: [out] the program's id, never zero
  *
  * The first instruction is the entry; R1 holds a pointer to struct
- * hyperupcall_ctx, and the lower 32 bits of R0 are the answer. Guest memory is reached through address space 1: a
- * 32-bit window offset that an addr_space_cast instruction makes a pointer.
- * Calls name helpers by number (src_reg 0), or functions of the program
- * (BPF_PSEUDO_CALL). Nothing else of the host can be named. may_goto is for
- * the entry function only.
+ * hyperupcall_ctx, and the lower 32 bits of R0 are the answer. Guest memory is
+ * reached through address space 1: a 32-bit window offset that an
+ * addr_space_cast instruction makes a pointer. What is not mapped reads zero,
+ * for atomic operations too, and stores to it are lost. Calls name helpers by
+ * number (src_reg 0), or functions of the program (BPF_PSEUDO_CALL). Nothing
+ * else of the host can be named. may_goto is for the entry function only.
  *
  * -EACCES	the verifier refuses the program, see the log
  * -EINVAL	the verifier refuses the program, a malformed instruction, a

@@ -146,7 +146,7 @@ struct kvm_hyperupcall {
 	struct kvm *kvm;
 	struct kvm_hyperupcall_policy policy;
 
-	struct mutex lock;
+	struct mutex lock;	/* what hypercalls change */
 	struct xarray progs;
 	u32 nr_progs;
 	u32 next_prog;
@@ -161,7 +161,7 @@ struct kvm_hyperupcall {
 	struct bpf_window *window;
 	struct maple_tree offsets;
 
-	spinlock_t map_lock;
+	spinlock_t map_lock;	/* what MMU notifiers look at */
 	struct list_head region_list;
 	unsigned long invalidate_seq;
 	struct delayed_work revalidate;

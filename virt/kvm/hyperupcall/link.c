@@ -12,22 +12,11 @@
 #include "hyperupcall.h"
 
 /* A guest links and unlinks as it likes; patching text is the host's business. */
-#define KVM_HYPERUPCALL_KEY(event)						\
-	[event] = {								\
-		.key = { STATIC_KEY_INIT_FALSE },				\
-		.timeout = HZ,							\
-		.work = __DELAYED_WORK_INITIALIZER(kvm_hyperupcall_keys[event].work,	\
-						   jump_label_update_timeout, 0),	\
-	}
-
 struct static_key_false_deferred kvm_hyperupcall_keys[] = {
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_VMEXIT),
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_VMENTRY),
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_INTERRUPT),
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_PAGE_MAP),
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_RECLAIM),
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_AGING),
-	KVM_HYPERUPCALL_KEY(HYPERUPCALL_EVENT_VCPU_PREEMPT),
+	[0 ... __HYPERUPCALL_EVENT_MAX - 1] = {
+		.key = { STATIC_KEY_INIT_FALSE },
+		.timeout = HZ,
+	},
 };
 
 static struct kvm_hyperupcall_chain *

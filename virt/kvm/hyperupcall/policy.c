@@ -27,7 +27,7 @@ static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_default = {
 	.max_verified_insns		= 500000,
 	.max_verified_insns_global	= 65536,
 	.max_loops			= 4096,
-	.max_run_insns			= 4 << 20,
+	.max_run_insns			= 1 << 20,
 	.mem_percent			= 25,
 	.mem_percent_global		= 2,
 	.budget_ns			= NSEC_PER_SEC / 2,
@@ -54,38 +54,49 @@ void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy)
 	policy->events = kvm_hyperupcall_supported_events();
 }
 
-#define KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, field)			\
-	({									\
-		bool __ok = (wanted)->field <= kvm_hyperupcall_policy_max.field;	\
-		if ((wanted)->field)						\
-			(policy)->field = (wanted)->field;			\
-		__ok;								\
-	})
+#define KVM_HYPERUPCALL_LIMIT(field)	offsetof(struct kvm_hyperupcall_policy, field)
+
+/* The limits that are 32 bits wide. */
+static const size_t kvm_hyperupcall_limits[] = {
+	KVM_HYPERUPCALL_LIMIT(max_progs),
+	KVM_HYPERUPCALL_LIMIT(max_links),
+	KVM_HYPERUPCALL_LIMIT(max_regions),
+	KVM_HYPERUPCALL_LIMIT(max_insns),
+	KVM_HYPERUPCALL_LIMIT(max_insns_global),
+	KVM_HYPERUPCALL_LIMIT(max_verified_insns),
+	KVM_HYPERUPCALL_LIMIT(max_verified_insns_global),
+	KVM_HYPERUPCALL_LIMIT(max_loops),
+	KVM_HYPERUPCALL_LIMIT(max_run_insns),
+	KVM_HYPERUPCALL_LIMIT(mem_percent),
+	KVM_HYPERUPCALL_LIMIT(mem_percent_global),
+};
+
+static u32 *kvm_hyperupcall_limit(const struct kvm_hyperupcall_policy *policy, size_t offset)
+{
+	return (void *)policy + offset;
+}
 
 static int kvm_hyperupcall_merge_policy(struct kvm_hyperupcall_policy *policy,
 					const struct kvm_hyperupcall_policy *wanted)
 {
-	if (wanted->flags)
-		return -EINVAL;
-	if (wanted->events & ~kvm_hyperupcall_supported_events())
-		return -EINVAL;
-	if (wanted->events)
-		policy->events = wanted->events;
+	int i;
 
-	if (!KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_progs) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_links) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_regions) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_insns) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_insns_global) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_verified_insns) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_verified_insns_global) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_loops) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, max_run_insns) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, mem_percent) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, mem_percent_global) ||
-	    !KVM_HYPERUPCALL_SET_LIMIT(policy, wanted, budget_ns))
+	if (wanted->flags || wanted->events & ~kvm_hyperupcall_supported_events() ||
+	    wanted->budget_ns > kvm_hyperupcall_policy_max.budget_ns)
 		return -EINVAL;
 
+	for (i = 0; i < ARRAY_SIZE(kvm_hyperupcall_limits); i++) {
+		size_t offset = kvm_hyperupcall_limits[i];
+		u32 limit = *kvm_hyperupcall_limit(wanted, offset);
+
+		if (limit > *kvm_hyperupcall_limit(&kvm_hyperupcall_policy_max, offset))
+			return -EINVAL;
+		if (limit)
+			*kvm_hyperupcall_limit(policy, offset) = limit;
+	}
+
+	policy->events = wanted->events ?: policy->events;
+	policy->budget_ns = wanted->budget_ns ?: policy->budget_ns;
 	return 0;
 }
 

@@ -22,12 +22,12 @@ bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
 	if (kvm_arch_hyperupcall_vcpu_regs(vcpu, &regs))
 		return false;
 
-	ctx = (struct hyperupcall_ctx) {
-		.event = HYPERUPCALL_EVENT_VCPU_PREEMPT,
-		.vcpu = me->vcpu_id,
-		.preempt.rip = regs.rip,
-		.preempt.target = vcpu->vcpu_id,
-		.preempt.cpl = regs.cpl,
-	};
+	/* All of it, for the guest sees all of it. */
+	memset(&ctx, 0, sizeof(ctx));
+	ctx.event = HYPERUPCALL_EVENT_VCPU_PREEMPT;
+	ctx.vcpu = me->vcpu_id;
+	ctx.preempt.rip = regs.rip;
+	ctx.preempt.target = vcpu->vcpu_id;
+	ctx.preempt.cpl = regs.cpl;
 	return kvm_hyperupcall_run(me->kvm, &ctx) == HYPERUPCALL_CRITICAL;
 }

@@ -72,13 +72,15 @@ int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 		return -ENOMEM;
 
 	r = kvm_hyperupcall_set_policy(hu, cap->args[0], cap->args[1]);
-	/* MMU notifiers look at it from now on. */
-	if (!r)
-		smp_store_release(&kvm->hyperupcall, hu);
-	else if (hu != kvm->hyperupcall)
-		kfree(hu);
+	if (r) {
+		if (hu != kvm->hyperupcall)
+			kfree(hu);
+		return r;
+	}
 
-	return r;
+	/* MMU notifiers follow the pointer, and find it initialised. */
+	smp_store_release(&kvm->hyperupcall, hu);
+	return 0;
 }
 
 /**
@@ -138,6 +140,15 @@ void kvm_hyperupcall_destroy_vm(struct kvm *kvm)
 	mtree_destroy(&hu->offsets);
 	kvm->hyperupcall = NULL;
 	kfree(hu);
+}
+
+/* Called when the module comes. */
+void kvm_hyperupcall_init(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvm_hyperupcall_keys); i++)
+		INIT_DELAYED_WORK(&kvm_hyperupcall_keys[i].work, jump_label_update_timeout);
 }
 
 /* Called when the module goes. */

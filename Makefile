@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every target is a script in lab/ that knows what is up to date.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# TREE=keep builds what is in build/linux as it is, uncommitted changes and all.
+TREE ?=
+
+.PHONY: help
+help: ## this list
+	@echo 'usage: make TARGET [TREE=keep] [JOBS=n]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r target what; do \
+			printf '%-16s%s\n' "$$target" "$$what"; \
+		done
+	@echo
+	@echo 'TREE=keep uses build/linux as it is, without the check that it is what'
+	@echo 'the repository has. Where both have changed, sync stops: FORCE=1 takes what'
+	@echo 'is in build/linux, KEEP=1 that, but for new files that are here already.'
+	@echo 'Logs are in build/log/.'
+
+.PHONY: run
+run: kernel qemu module ## boot a guest on a host, measure TLB shootdowns, print the table
+	@lab/run.sh
+
+.PHONY: check
+check: kernel qemu module selftests ## run all tests, end with "N passed, N failed"
+	@lab/check.sh
+
+.PHONY: packages
+packages: ## install the Debian packages that the build needs
+	@lab/install.sh
+
+.PHONY: source
+source: packages
+	@lab/kernel.sh unpack
+
+.PHONY: kernel
+kernel: tree ## build the kernel, host and guest in one, with the series
+	@lab/kernel.sh build
+
+.PHONY: qemu
+qemu: packages ## find or build a QEMU that can run a nested guest under TCG
+	@lab/qemu.sh
+
+.PHONY: module
+module: kernel ## build the guest module and its programs into build/guest
+	@lab/module.sh
+
+.PHONY: selftests
+selftests: kernel ## build the KVM selftests into build/selftests
+	@lab/selftests.sh
+
+.PHONY: tree
+tree: source ## repository to build/linux: one commit a patch, on the pristine source
+	@$(if $(filter keep,$(TREE)),:,lab/tree.sh apply)
+
+.PHONY: sync
+sync: source ## build/linux to repository: commits become patches and new files
+	@lab/sync.sh
+
+.PHONY: series
+series: source ## write the patch series with cover letter to build/series
+	@lab/series.sh write
+
+.PHONY: series-check
+series-check: source ## checkpatch.pl --strict on the series, git am on the pristine source
+	@lab/series.sh check
+
+.PHONY: series-build
+series-build: source ## build every commit of the series
+	@lab/series.sh build
+
+.PHONY: clean
+clean: ## remove what was built, keep the sources
+	rm -rf build/linux/obj build/qemu/obj build/qemu-path build/qemu-probed \
+		build/guest build/selftests build/series build/series-* \
+		build/lab build/log
+
+.PHONY: distclean
+distclean: ## remove build/, with the sources and every commit in build/linux
+	rm -rf build
