@@ -85,7 +85,8 @@ check()
 	return $status
 }
 
-# The folders that the series touches, and libbpf, in every commit.
+# What the series touches or what uses it most, and libbpf, in every commit.
+# Objects lie in the tree, as in build/linux, so that ccache serves both.
 build_commits()
 {
 	pristine
@@ -95,12 +96,13 @@ build_commits()
 		kgit log -1 --format='%h %s' "$id"
 		(
 			linux=$worktree
-			obj=$build/series-obj
+			obj=$worktree/obj
 			mkdir -p "$obj"
 			kmake -s tinyconfig
 			cat "$root/configs/kernel.config" >>"$obj/.config"
 			kmake -s olddefconfig prepare
-			kmake -s kernel/bpf/ arch/x86/kvm/ arch/x86/net/ net/core/ kernel/trace/
+			kmake -s kernel/bpf/ arch/x86/kvm/ arch/x86/net/ \
+				net/core/filter.o kernel/trace/bpf_trace.o
 			if kgit diff-tree -r --name-only "$id" | grep -q '^tools/lib/bpf/'; then
 				mkdir -p "$build/series-libbpf"
 				make -s -C "$worktree/tools/lib/bpf" -j"$jobs" \
