@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh VCPUS SECONDS: runs the shootdown workload in L2, once for each row
-# of lab/rows and each kind of IPI. Runs in L1. Prints, for lab/table.awk, a
-# line for each: row, kind, and NAME=VALUE words.
+# bench.sh VCPUS SECONDS [ROW...]: runs the shootdown workload in L2, once for
+# each row of lab/rows, or those rows, and each kind of IPI. Runs in L1. Prints,
+# for lab/table.awk, a line for each: row, kind, and NAME=VALUE words.
 
 . "$lab/l2.sh"
 
@@ -41,6 +41,7 @@ measure()
 		return
 	fi
 	echo "$1 $2 $(cat /run/words)$(differences)"
+	program_stats "$1"
 }
 
 check()
@@ -51,6 +52,13 @@ check()
 		echo "$1 check failed: $(tr '\n' ' ' </run/words)"
 		failed=1
 	fi
+}
+
+# What the guest's module knows of its program, for whoever reads the log.
+program_stats()
+{
+	l2_run 'cat /sys/kernel/debug/hyperupcall/* 2>/dev/null' |
+		sed "s/^/# $1 /"
 }
 
 run_row()
@@ -74,10 +82,16 @@ run_row()
 
 vcpus=$1
 seconds=$2
+shift 2
+rows=${*-}
 failed=0
 while read -r row flags before <&4; do
 	case $row in
 	''|'#'*) continue ;;
+	esac
+	case " ${rows:-$row} " in
+	*" $row "*) ;;
+	*) continue ;;
 	esac
 	run_row "$row" "$flags" "$before"
 done 4<"$lab/rows"

@@ -12,6 +12,9 @@ cd "$root"
 
 "$root/lab/l2-image.sh"
 log=build/log/check
+mkdir -p build/log
+exec 9>build/log/check.lock
+flock -n 9 || die "another check.sh is running here, and the logs are its"
 rm -rf "$log"
 mkdir -p "$log"
 
