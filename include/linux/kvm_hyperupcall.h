@@ -67,6 +67,7 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu);
 
 static inline int kvm_hyperupcall_create_vm(struct kvm *kvm) { return 0; }
 static inline void kvm_hyperupcall_destroy_vm(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_reset(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_init(void) { }
 static inline void kvm_hyperupcall_exit(void) { }
 static inline void kvm_hyperupcall_invalidate_start(struct kvm *kvm,

@@ -96,25 +96,59 @@ int kvm_arch_hyperupcall_translate(struct kvm_vcpu *vcpu, gva_t gva, bool write,
 	return *gpa == INVALID_GPA ? -EFAULT : 0;
 }
 
+static bool kvm_hyperupcall_leaves_paging(struct kvm_vcpu *vcpu, unsigned long old_cr0,
+					  unsigned long cr0)
+{
+	return (old_cr0 & X86_CR0_PG) && !(cr0 & X86_CR0_PG) && kvm_vcpu_is_reset_bsp(vcpu);
+}
+
 /**
- * kvm_hyperupcall_cr0_changed - CR0 of a vCPU was written
+ * kvm_hyperupcall_cr0_changed - the guest wrote CR0 of a vCPU
  * @vcpu: the vCPU
  * @old_cr0: CR0 before
  * @cr0: CR0 after
  *
- * May sleep. When the boot vCPU leaves paged mode, by MOV to CR0, INIT or
- * KVM_SET_SREGS, the guest's kernel is gone: what it registered by virtual
- * address means nothing any more. Another vCPU does so at every CPU hotplug,
- * and SMM and nested guests have a CR0 of their own.
+ * When the boot vCPU leaves paged mode the guest's kernel is gone: what it
+ * registered by virtual address means nothing any more. Another vCPU does so
+ * at every CPU hotplug. RSM leaves paged mode only to enter it again, so look
+ * at what became of it before the next VM entry.
  */
 void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0)
 {
-	if (!(old_cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PG))
-		return;
-	if (!kvm_vcpu_is_reset_bsp(vcpu) || is_smm(vcpu) || is_guest_mode(vcpu))
+	if (kvm_hyperupcall_leaves_paging(vcpu, old_cr0, cr0))
+		kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
+}
+
+/**
+ * kvm_hyperupcall_check_reset - KVM_REQ_HYPERUPCALL_RESET
+ * @vcpu: the boot vCPU on its way into the guest, with kvm->srcu held
+ *
+ * SMM and nested guests have a CR0 of their own.
+ */
+void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
+{
+	if (is_paging(vcpu) || is_smm(vcpu) || is_guest_mode(vcpu))
 		return;
 
+	/* Memslot updates wait for SRCU. */
+	kvm_vcpu_srcu_read_unlock(vcpu);
 	kvm_hyperupcall_reset(vcpu->kvm);
+	kvm_vcpu_srcu_read_lock(vcpu);
+}
+
+/**
+ * kvm_hyperupcall_cr0_reset - INIT or the VMM writes CR0 of a vCPU
+ * @vcpu: the vCPU
+ * @old_cr0: CR0 before
+ * @cr0: CR0 after
+ *
+ * May sleep. That is how a VM is reset, whatever mode the vCPU is in, and the
+ * VMM may expect that nothing is pinned when its call returns.
+ */
+void kvm_hyperupcall_cr0_reset(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0)
+{
+	if (kvm_hyperupcall_leaves_paging(vcpu, old_cr0, cr0))
+		kvm_hyperupcall_reset(vcpu->kvm);
 }
 
 /**

@@ -334,7 +334,8 @@ struct hyperupcall_unmap {
  * hyperupcall_ctx, and the lower 32 bits of R0 are the answer. Guest memory is
  * reached through address space 1: a 32-bit window offset that an
  * addr_space_cast instruction makes a pointer. What is not mapped reads zero,
- * for atomic operations too, and stores to it are lost. Calls name helpers by
+ * for atomic operations too, and stores to it are lost. An atomic operation
+ * acts on the aligned word that holds its address. Calls name helpers by
  * number (src_reg 0), or functions of the program (BPF_PSEUDO_CALL). Nothing
  * else of the host can be named. may_goto is for the entry function only.
  *
@@ -424,7 +425,7 @@ struct hyperupcall_unlink {
  * @runs: [out] how often its programs ran
  * @opinions: [out] how often they had an opinion
  * @faults: [out] accesses to offsets that are not mapped
- * @throttled: [out] how often it would have run but was over its budget
+ * @throttled: [out] how often it would have run but the VM was over its budget
  * @run_ns: [out] time they ran for, in nanoseconds
  *
  * -ENOENT	no such link

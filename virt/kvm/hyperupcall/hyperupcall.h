@@ -50,21 +50,12 @@ struct kvm_hyperupcall_link_stats {
  * @prog: what runs; replaced under RCU
  * @owner: whose @prog it is; under the VM's lock
  * @stats: see struct kvm_hyperupcall_link_stats
- * @budget_ns: time it may run for in a second
- * @period_ns: when the current second began
- * @used_ns: time it ran for in this second
- *
- * The last two are written without a lock: a lost update makes the budget
- * inexact by one run, and that is all.
  */
 struct kvm_hyperupcall_link {
 	enum hyperupcall_event event;
 	struct bpf_prog __rcu *prog;
 	struct kvm_hyperupcall_prog *owner;
 	struct kvm_hyperupcall_link_stats __percpu *stats;
-	u64 budget_ns;
-	u64 period_ns;
-	u64 used_ns;
 };
 
 /* The links of one event of a VM in the order they run; replaced under RCU. */
@@ -134,6 +125,8 @@ struct kvm_hyperupcall_region {
  * @nr_regions: how many
  * @next_region: as @next_prog
  * @nr_pages: pages of all regions
+ * @period_ns: when the current second of the budget began
+ * @used_ns: time that all links ran for in this second
  * @window: allocated with the first region or program
  * @offsets: which pages of the window are taken
  * @map_lock: protects the window's contents, the list of regions, the state
@@ -158,6 +151,8 @@ struct kvm_hyperupcall {
 	u32 nr_regions;
 	u32 next_region;
 	unsigned long nr_pages;
+	atomic64_t period_ns;
+	atomic64_t used_ns;
 	struct bpf_window *window;
 	struct maple_tree offsets;
 

@@ -146,8 +146,7 @@ static void kvm_hyperupcall_link_free(struct kvm_hyperupcall_link *link)
 	kfree(link);
 }
 
-static struct kvm_hyperupcall_link *kvm_hyperupcall_link_alloc(struct kvm_hyperupcall *hu,
-							       enum hyperupcall_event event)
+static struct kvm_hyperupcall_link *kvm_hyperupcall_link_alloc(enum hyperupcall_event event)
 {
 	struct kvm_hyperupcall_link *link;
 
@@ -156,7 +155,6 @@ static struct kvm_hyperupcall_link *kvm_hyperupcall_link_alloc(struct kvm_hyperu
 		return NULL;
 
 	link->event = event;
-	link->budget_ns = hu->policy.budget_ns;
 	link->stats = alloc_percpu_gfp(struct kvm_hyperupcall_link_stats, GFP_KERNEL_ACCOUNT);
 	if (!link->stats) {
 		kfree(link);
@@ -177,7 +175,7 @@ static int kvm_hyperupcall_link_add(struct kvm_hyperupcall *hu, struct kvm_hyper
 	if (hu->nr_links == hu->policy.max_links)
 		return -ENOSPC;
 
-	link = kvm_hyperupcall_link_alloc(hu, args->event);
+	link = kvm_hyperupcall_link_alloc(args->event);
 	if (!link)
 		return -ENOMEM;
 

@@ -24,28 +24,28 @@ static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_default = {
 	.max_regions			= 64,
 	.max_insns			= 32768,
 	.max_insns_global		= 4096,
-	.max_verified_insns		= 500000,
+	.max_verified_insns		= 131072,
 	.max_verified_insns_global	= 65536,
 	.max_loops			= 4096,
-	.max_run_insns			= 1 << 20,
+	.max_run_insns			= 131072,
 	.mem_percent			= 25,
 	.mem_percent_global		= 2,
-	.budget_ns			= NSEC_PER_SEC / 2,
+	.budget_ns			= NSEC_PER_SEC / 4,
 };
 
 static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_max = {
-	.max_progs			= 1024,
-	.max_links			= 1024,
+	.max_progs			= 256,
+	.max_links			= 256,
 	.max_regions			= 1024,
 	.max_insns			= 131072,
 	.max_insns_global		= 4096,
-	.max_verified_insns		= BPF_COMPLEXITY_LIMIT_INSNS,
-	.max_verified_insns_global	= BPF_COMPLEXITY_LIMIT_INSNS,
-	.max_loops			= BPF_MAX_LOOPS,
-	.max_run_insns			= 1 << 30,
+	.max_verified_insns		= 262144,
+	.max_verified_insns_global	= 262144,
+	.max_loops			= 65536,
+	.max_run_insns			= 1 << 20,
 	.mem_percent			= 100,
 	.mem_percent_global		= 100,
-	.budget_ns			= NSEC_PER_SEC,
+	.budget_ns			= NSEC_PER_SEC / 2,
 };
 
 void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy)

@@ -132,7 +132,7 @@ static int kvm_hyperupcall_page_map(struct kvm_hyperupcall *hu, struct kvm_vcpu 
 			return 0;
 
 		kvm_hyperupcall_page_unpin(region, page);
-		if (fatal_signal_pending(current))
+		if (signal_pending(current))
 			return -EAGAIN;
 		cond_resched();
 	}
@@ -178,7 +178,7 @@ static int kvm_hyperupcall_check_map(struct kvm_hyperupcall *hu, struct kvm_vcpu
 	    last < map->gva || !kvm_arch_hyperupcall_gva_valid(vcpu, map->gva) ||
 	    !kvm_arch_hyperupcall_gva_valid(vcpu, last))
 		return -EINVAL;
-	if (hu->nr_regions == hu->policy.max_regions)
+	if (hu->nr_regions == hu->policy.max_regions || nr_pages > KVM_HYPERUPCALL_LAST_PAGE)
 		return -ENOSPC;
 
 	max_pages = kvm_hyperupcall_has_global_link(hu) ? kvm_hyperupcall_max_pages_global(hu) :
@@ -197,25 +197,24 @@ static struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hy
 	struct kvm_hyperupcall_region *region;
 	int r;
 
+	if (account_locked_vm(hu->kvm->mm, nr_pages, true))
+		return ERR_PTR(-EDQUOT);
+	hu->nr_pages += nr_pages;
+
+	r = -ENOMEM;
 	region = kvzalloc(struct_size(region, pages, nr_pages), GFP_KERNEL_ACCOUNT);
 	if (!region)
-		return ERR_PTR(-ENOMEM);
+		goto unaccount;
 
 	region->nr_pages = nr_pages;
 	region->hva_start = ULONG_MAX;
 	region->write = map->flags & HYPERUPCALL_MAP_WRITE;
 
-	if (account_locked_vm(hu->kvm->mm, nr_pages, true)) {
-		r = -EDQUOT;
-		goto free;
-	}
-	hu->nr_pages += nr_pages;
-
 	r = mtree_alloc_range(&hu->offsets, &first, region, nr_pages, KVM_HYPERUPCALL_FIRST_PAGE,
 			      KVM_HYPERUPCALL_LAST_PAGE, GFP_KERNEL_ACCOUNT);
 	if (r) {
 		r = r == -EBUSY ? -ENOSPC : r;
-		goto unaccount;
+		goto free;
 	}
 	region->offset = (u64)first << PAGE_SHIFT;
 
@@ -235,10 +234,10 @@ static struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hy
 
 erase:
 	mtree_erase(&hu->offsets, first);
-unaccount:
-	kvm_hyperupcall_unaccount(hu, nr_pages);
 free:
 	kvfree(region);
+unaccount:
+	kvm_hyperupcall_unaccount(hu, nr_pages);
 	return ERR_PTR(r);
 }
 
@@ -425,9 +424,13 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	if (!mmget_not_zero(mm))
 		return;
 
-	scoped_guard(mutex, &hu->lock) {
+	/* A hypercall may hold the lock for long, and others want the worker. */
+	if (!mutex_trylock(&hu->lock)) {
+		schedule_delayed_work(&hu->revalidate, 1);
+	} else {
 		if (!kvm_hyperupcall_decide(hu, mm))
 			schedule_delayed_work(&hu->revalidate, 1);
+		mutex_unlock(&hu->lock);
 	}
 	mmput_async(mm);
 }
@@ -455,8 +458,12 @@ static bool kvm_hyperupcall_page_taken(const struct kvm_hyperupcall_taken *taken
 	       where >= taken->start && where < taken->end;
 }
 
-/* Return: whether the region has such pages. */
-static bool kvm_hyperupcall_region_take(struct kvm_hyperupcall_region *region,
+/*
+ * Return: whether the region has such pages. What is gone leaves the window
+ * now, what is doubtful stays.
+ */
+static bool kvm_hyperupcall_region_take(struct kvm_hyperupcall *hu,
+					struct kvm_hyperupcall_region *region,
 					const struct kvm_hyperupcall_taken *taken)
 {
 	bool any = false;
@@ -467,12 +474,19 @@ static bool kvm_hyperupcall_region_take(struct kvm_hyperupcall_region *region,
 		return false;
 
 	for (i = 0; i < region->nr_pages; i++) {
-		if (kvm_hyperupcall_page_taken(taken, &region->pages[i])) {
-			WRITE_ONCE(region->pages[i].state, taken->state);
-			any = true;
-		}
+		struct kvm_hyperupcall_page *page = &region->pages[i];
+
+		if (!kvm_hyperupcall_page_taken(taken, page))
+			continue;
+
+		WRITE_ONCE(page->state, taken->state);
+		if (taken->state == KVM_HYPERUPCALL_PAGE_GONE)
+			bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(region, page), 1);
+		any = true;
 	}
 
+	if (any && taken->state == KVM_HYPERUPCALL_PAGE_GONE)
+		bpf_window_flush(hu->window, region->offset, region->nr_pages);
 	return any;
 }
 
@@ -485,7 +499,7 @@ static void kvm_hyperupcall_take(struct kvm_hyperupcall *hu,
 	scoped_guard(spinlock, &hu->map_lock) {
 		hu->invalidate_seq++;
 		list_for_each_entry(region, &hu->region_list, node)
-			any |= kvm_hyperupcall_region_take(region, taken);
+			any |= kvm_hyperupcall_region_take(hu, region, taken);
 	}
 
 	if (any)
@@ -524,6 +538,8 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
  * kvm_hyperupcall_invalidate_memslot - a memslot is deleted or moved
  * @kvm: the VM
  * @slot: the memslot, which no lookup finds any more
+ *
+ * When it returns, programs do not reach the memslot's pages.
  */
 void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {

@@ -8,6 +8,9 @@
 
 #include "hyperupcall.h"
 
+/* How long after its start an event still starts programs. */
+#define KVM_HYPERUPCALL_CHAIN_NS	(NSEC_PER_MSEC)
+
 static s64 kvm_hyperupcall_vcpu_state(void *vm, u32 id)
 {
 	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
@@ -35,25 +38,27 @@ static const struct bpf_hyperupcall_ops kvm_hyperupcall_ops = {
 	.flush_tlb	= kvm_hyperupcall_flush_tlb,
 };
 
-/* Whether the link used up its time; a new second starts with all of it. */
-static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall_link *link, u64 now)
+/* Whether the VM used up its time; a new second starts with all of it. */
+static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, u64 now)
 {
-	if (now - READ_ONCE(link->period_ns) >= NSEC_PER_SEC) {
-		WRITE_ONCE(link->period_ns, now);
-		WRITE_ONCE(link->used_ns, 0);
-	}
+	s64 period = atomic64_read(&hu->period_ns);
 
-	return READ_ONCE(link->used_ns) >= link->budget_ns;
+	/* Clocks of CPUs differ a little, hence the sign. */
+	if ((s64)(now - period) >= NSEC_PER_SEC &&
+	    atomic64_cmpxchg(&hu->period_ns, period, now) == period)
+		atomic64_set(&hu->used_ns, 0);
+
+	return atomic64_read(&hu->used_ns) >= hu->policy.budget_ns;
 }
 
-static u32 kvm_hyperupcall_run_link(struct kvm *kvm, struct kvm_hyperupcall_link *link,
+static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link,
 				    const struct hyperupcall_ctx *ctx)
 {
-	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = kvm };
+	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
 	u64 start = local_clock(), ns;
 	u32 answer;
 
-	if (kvm_hyperupcall_over_budget(link, start)) {
+	if (kvm_hyperupcall_over_budget(hu, start)) {
 		this_cpu_inc(link->stats->throttled);
 		return HYPERUPCALL_NO_OPINION;
 	}
@@ -63,7 +68,7 @@ static u32 kvm_hyperupcall_run_link(struct kvm *kvm, struct kvm_hyperupcall_link
 		answer = HYPERUPCALL_NO_OPINION;
 
 	ns = local_clock() - start;
-	WRITE_ONCE(link->used_ns, READ_ONCE(link->used_ns) + ns);
+	atomic64_add(ns, &hu->used_ns);
 	this_cpu_inc(link->stats->runs);
 	this_cpu_add(link->stats->run_ns, ns);
 	if (answer)
@@ -97,12 +102,17 @@ u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
 {
 	u32 i, answer = HYPERUPCALL_NO_OPINION;
 	struct kvm_hyperupcall_chain *chain;
+	u64 start = local_clock();
 
 	rcu_read_lock();
 	migrate_disable();
 	chain = rcu_dereference(kvm->hyperupcall->chains[ctx->event]);
-	for (i = 0; chain && i < chain->nr_links && !answer; i++)
-		answer = kvm_hyperupcall_run_link(kvm, chain->links[i], ctx);
+	for (i = 0; chain && i < chain->nr_links && !answer; i++) {
+		/* A slow program has the event for itself. */
+		if (i && local_clock() - start > KVM_HYPERUPCALL_CHAIN_NS)
+			break;
+		answer = kvm_hyperupcall_run_link(kvm->hyperupcall, chain->links[i], ctx);
+	}
 	migrate_enable();
 	rcu_read_unlock();
 

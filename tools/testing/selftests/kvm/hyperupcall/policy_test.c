@@ -3,7 +3,10 @@
  * Hyperupcalls as the VMM sees them: off until it says otherwise, with the
  * limits that it sets, and refused limits.
  */
-#include "hyperupcall_util.h"
+#include <linux/capability.h>
+#include <sys/syscall.h>
+
+#include "window_programs.h"
 #include "kvm_test_harness.h"
 
 #define MODULE_PARAM	"/sys/module/kvm/parameters/hyperupcall"
@@ -262,14 +265,58 @@ HUP_TEST(policy, verification_over_the_policy)
 HUP_TEST(policy, verification_over_the_global_policy)
 {
 	static const struct kvm_hyperupcall_policy policy = {
-		.max_verified_insns_global = 100,
+		.max_verified_insns_global = 20,
 	};
 	struct hup *h = hup_create_policy(1, &policy);
-	long prog = hup_load(h, long_loop, ARRAY_SIZE(long_loop));
+	struct hup_asm a = {};
+	long prog;
+	int i;
+
+	for (i = 0; i < 30; i++)
+		hup_emit(&a, BPF_MOV64_IMM(BPF_REG_0, 0));
+	hup_emit(&a, BPF_EXIT_INSN());
+	prog = hup_load_asm(h, &a);
 
 	EXPECT_LT(0, prog);
 	EXPECT_LT(0, hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT));
 	EXPECT_EQ(-E2BIG, hup_link(h, prog, HYPERUPCALL_EVENT_VCPU_PREEMPT));
+	hup_free(h);
+}
+
+/* The usual VMM. Nothing may depend on what its thread is allowed to. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+
+	TEST_ASSERT(!syscall(SYS_capset, &header, none), "capset");
+}
+
+/* A load from offset 0, in a function. */
+static const struct bpf_insn fault_in_function[] = {
+	BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 1),
+	BPF_EXIT_INSN(),
+	BPF_MOV64_IMM(BPF_REG_2, 0),
+	HUP_WINDOW(BPF_REG_2, BPF_REG_2),
+	BPF_LDX_MEM(BPF_DW, BPF_REG_0, BPF_REG_2, 0),
+	BPF_EXIT_INSN(),
+};
+
+HUP_TEST(policy, vmm_without_capabilities)
+{
+	uint64_t faults;
+	struct hup *h;
+
+	drop_capabilities();
+	h = hup_create(1);
+	EXPECT_EQ(0, hup_run(h, load_loader(h, BPF_DW, 0), 0, 0, &faults));
+	EXPECT_EQ(1, faults);
+	EXPECT_EQ(0, hup_run(h, hup_load(h, fault_in_function,
+					 ARRAY_SIZE(fault_in_function)),
+			     0, 0, &faults));
+	EXPECT_EQ(1, faults);
 	hup_free(h);
 }
 

@@ -207,6 +207,7 @@ HUP_TEST(taken, while_programs_run)
 	};
 	struct hyperupcall_test_run *last = h->data.hva;
 	uint64_t *stop = h->data.hva + PAGE_SIZE;
+	int i;
 
 	memcpy(last, &run, sizeof(run));
 	*stop = 0;
@@ -214,7 +215,8 @@ HUP_TEST(taken, while_programs_run)
 		  0);
 	usleep(100000);
 	variant->take(h, &self->mem);
-	usleep(100000);
+	for (i = 0; i < 2000 && !READ_ONCE(last->faults); i++)
+		usleep(1000);
 	WRITE_ONCE(*stop, 1);
 	EXPECT_LT(0, hup_join(h, 0));
 	EXPECT_EQ(1, last->faults);

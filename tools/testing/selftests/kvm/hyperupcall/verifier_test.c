@@ -734,7 +734,7 @@ static const struct prog_case progs[] = {
 		     HUP_WINDOW(R2, R2),
 		     BPF_RAW_INSN(BPF_LDX | BPF_MEMSX | BPF_B, R0, R2, 0, 0),
 		     BPF_EXIT_INSN()),
-		__failure, __errno(EOPNOTSUPP)
+		__failure, __errno(EINVAL)
 	},
 	{
 		"atomic that the JIT does not have",
