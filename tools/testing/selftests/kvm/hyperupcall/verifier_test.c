@@ -737,6 +737,16 @@ static const struct prog_case progs[] = {
 		__failure, __errno(EINVAL)
 	},
 	{
+		"atomic at an odd distance",
+		PROG(BPF_MOV64_IMM(R2, 0),
+		     HUP_WINDOW(R2, R2),
+		     BPF_MOV64_IMM(R3, 1),
+		     BPF_ATOMIC_OP(BPF_DW, BPF_ADD, R2, R3, 4),
+		     BPF_MOV64_IMM(R0, 0),
+		     BPF_EXIT_INSN()),
+		__failure, __msg("misaligned offset 4 of atomic")
+	},
+	{
 		"atomic that the JIT does not have",
 		PROG(BPF_MOV64_IMM(R2, 0),
 		     HUP_WINDOW(R2, R2),

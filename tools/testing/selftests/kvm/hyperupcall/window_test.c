@@ -284,6 +284,23 @@ HUP_TEST(window, atomics_of_8_bytes)
 			     &atomic_cases[i], BPF_DW);
 }
 
+/* No atomic crosses a cache line: it acts on the aligned word. */
+HUP_TEST(window, misaligned_atomics)
+{
+	long prog = load_atomic(self->h, BPF_DW, BPF_ADD);
+	uint64_t *words = self->hva;
+	uint64_t faults;
+	int i;
+
+	/* The program stores its operand 8 bytes further on. */
+	for (i = 56; i < 64; i++) {
+		words[7] = 0;
+		hup_run(self->h, prog, self->offset + i, 0x1234, &faults);
+		EXPECT_EQ(0, faults);
+		EXPECT_EQ(0x1234, words[7]) TH_LOG("at %d", i);
+	}
+}
+
 HUP_TEST(window, atomics_of_4_bytes)
 {
 	int i;
