@@ -420,7 +420,7 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 						  revalidate);
 	struct mm_struct *mm = hu->kvm->mm;
 
-	/* With the mm go all its pages; destroying the VM releases the pins. */
+	/* When the mm goes, kvm_mmu_notifier_release() drops all regions. */
 	if (!mmget_not_zero(mm))
 		return;
 
