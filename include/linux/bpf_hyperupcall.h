@@ -3,9 +3,8 @@
 #define _LINUX_BPF_HYPERUPCALL_H
 
 #include <linux/bpf.h>
+#include <linux/bpf_window.h>
 #include <uapi/linux/hyperupcall.h>
-
-struct bpf_window;
 
 /**
  * struct bpf_hyperupcall_ops - what the helpers ask of the hypervisor
@@ -38,11 +37,13 @@ struct bpf_hyperupcall_run_ctx {
 
 /**
  * struct bpf_hyperupcall_load - a program to be verified
- * @insns: its instructions, in kernel memory; overwritten
+ * @insns: its instructions, in kernel memory
  * @insn_cnt: how many
  * @max_verified_insns: how many instructions the verifier may follow
  * @max_may_goto: iterations of may_goto in one run
- * @max_run_insns: instructions that one run may take
+ * @max_run_insns: instructions that one run may take, where an access to the
+ *	window and a call of a helper count for several
+ * @vmm_pid: who runs the guest, for those who ask whose program it is
  * @window: the window it runs in
  * @name: its name
  * @log_buf: kernel memory for the verifier's log, or NULL
@@ -51,11 +52,12 @@ struct bpf_hyperupcall_run_ctx {
  * @log_true_size: [out] bytes the whole log needs, on failure too
  */
 struct bpf_hyperupcall_load {
-	struct bpf_insn *insns;
+	const struct bpf_insn *insns;
 	u32 insn_cnt;
 	u32 max_verified_insns;
 	u32 max_may_goto;
 	u32 max_run_insns;
+	u32 vmm_pid;
 	const struct bpf_window *window;
 	char name[BPF_OBJ_NAME_LEN];
 	char *log_buf;
@@ -69,7 +71,19 @@ u32 bpf_hyperupcall_run(const struct bpf_prog *prog, const struct hyperupcall_ct
 			struct bpf_hyperupcall_run_ctx *run_ctx);
 
 #ifdef CONFIG_BPF_HYPERUPCALL
-void bpf_hyperupcall_fault(unsigned long ip);
+void __bpf_hyperupcall_fault(unsigned long ip);
+
+/**
+ * bpf_hyperupcall_fault - count an access that found no page in the window
+ * @ip: the faulting instruction, in any program
+ *
+ * Called by the JIT's exception handler, for every program.
+ */
+static inline void bpf_hyperupcall_fault(unsigned long ip)
+{
+	if (static_branch_unlikely(&bpf_window_key))
+		__bpf_hyperupcall_fault(ip);
+}
 #else
 static inline void bpf_hyperupcall_fault(unsigned long ip) { }
 #endif

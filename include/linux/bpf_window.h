@@ -3,6 +3,7 @@
 #define _LINUX_BPF_WINDOW_H
 
 #include <linux/filter.h>
+#include <linux/jump_label.h>
 #include <linux/sizes.h>
 
 struct bpf_window;
@@ -16,6 +17,9 @@ struct page;
 #define BPF_WINDOW_GUARD \
 	round_up(1ull << sizeof_field(struct bpf_insn, off) * 8, PAGE_SIZE << 1)
 #define BPF_WINDOW_AREA		(SZ_4G + BPF_WINDOW_GUARD)
+
+/* True while there is a window. */
+DECLARE_STATIC_KEY_FALSE(bpf_window_key);
 
 struct bpf_window *bpf_window_alloc(void);
 void bpf_window_free(struct bpf_window *window);

@@ -20,7 +20,11 @@ extern struct static_key_false_deferred kvm_hyperupcall_keys[__HYPERUPCALL_EVENT
 int kvm_hyperupcall_create_vm(struct kvm *kvm);
 void kvm_hyperupcall_destroy_vm(struct kvm *kvm);
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
+void kvm_hyperupcall_refuse(struct kvm *kvm);
 void kvm_hyperupcall_reset(struct kvm *kvm);
+void kvm_hyperupcall_create_debugfs(struct kvm *kvm);
+long kvm_hyperupcall_save(struct kvm *kvm, struct kvm_hyperupcall_state __user *user);
+long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state __user *user);
 void kvm_hyperupcall_init(void);
 void kvm_hyperupcall_exit(void);
 
@@ -67,7 +71,9 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu);
 
 static inline int kvm_hyperupcall_create_vm(struct kvm *kvm) { return 0; }
 static inline void kvm_hyperupcall_destroy_vm(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_refuse(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_reset(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_create_debugfs(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_init(void) { }
 static inline void kvm_hyperupcall_exit(void) { }
 static inline void kvm_hyperupcall_invalidate_start(struct kvm *kvm,

@@ -103,9 +103,9 @@ static int hyperupcall_refuse(struct bpf_hyperupcall_load *load, u32 insn, const
 	return -EINVAL;
 }
 
-static int hyperupcall_resolve_call(struct bpf_hyperupcall_load *load, u32 i)
+static int hyperupcall_resolve_call(struct bpf_hyperupcall_load *load, struct bpf_prog *prog, u32 i)
 {
-	struct bpf_insn *insn = &load->insns[i];
+	struct bpf_insn *insn = &prog->insnsi[i];
 
 	if (insn->src_reg == BPF_PSEUDO_CALL)
 		return 0;
@@ -122,16 +122,16 @@ static int hyperupcall_resolve_call(struct bpf_hyperupcall_load *load, u32 i)
 }
 
 /* Turns the guest's instructions into the kernel's. */
-static int hyperupcall_resolve(struct bpf_hyperupcall_load *load)
+static int hyperupcall_resolve(struct bpf_hyperupcall_load *load, struct bpf_prog *prog)
 {
 	int err = 0;
 	u32 i;
 
-	for (i = 0; i < load->insn_cnt && !err; i++) {
-		struct bpf_insn *insn = &load->insns[i];
+	for (i = 0; i < prog->len && !err; i++) {
+		struct bpf_insn *insn = &prog->insnsi[i];
 
 		if (insn->code == (BPF_JMP | BPF_CALL)) {
-			err = hyperupcall_resolve_call(load, i);
+			err = hyperupcall_resolve_call(load, prog, i);
 		} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW)) {
 			if (insn->src_reg)
 				err = hyperupcall_refuse(load, i, "an object of the kernel is");
@@ -159,6 +159,7 @@ static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *loa
 	prog->aux->max_may_goto = load->max_may_goto;
 	prog->aux->max_run_insns = load->max_run_insns;
 	prog->aux->window_start = bpf_window_start(load->window);
+	prog->aux->vmm_pid = load->vmm_pid;
 	prog->aux->user = get_current_user();
 	atomic64_set(&prog->aux->refcnt, 1);
 	return prog;
@@ -166,7 +167,7 @@ static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *loa
 
 /**
  * bpf_hyperupcall_load - verify and compile a guest's program
- * @load: the program; its instructions are overwritten
+ * @load: the program
  *
  * May sleep. The window must outlive the program's last run.
  *
@@ -188,18 +189,15 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 	attr.log_size = load->log_size;
 	memcpy(attr.prog_name, load->name, sizeof(attr.prog_name));
 
-	err = hyperupcall_resolve(load);
-	if (err)
-		return ERR_PTR(err);
-
 	prog = hyperupcall_alloc(load);
 	if (!prog)
 		return ERR_PTR(-ENOMEM);
 
-	if (!prog->jit_requested) {
+	err = prog->jit_requested ? hyperupcall_resolve(load, prog) : -EOPNOTSUPP;
+	if (err) {
 		free_uid(prog->aux->user);
 		bpf_prog_free(prog);
-		return ERR_PTR(-EOPNOTSUPP);
+		return ERR_PTR(err);
 	}
 
 	prog = bpf_prog_load_finish(prog, BPF_PROG_TYPE_HYPERUPCALL, &attr,
@@ -236,12 +234,10 @@ u32 bpf_hyperupcall_run(const struct bpf_prog *prog, const struct hyperupcall_ct
 EXPORT_SYMBOL_GPL(bpf_hyperupcall_run);
 
 /**
- * bpf_hyperupcall_fault - count an access that found no page in the window
+ * __bpf_hyperupcall_fault - the second half of bpf_hyperupcall_fault()
  * @ip: the faulting instruction, in any program
- *
- * Called by the JIT's exception handler.
  */
-void bpf_hyperupcall_fault(unsigned long ip)
+void __bpf_hyperupcall_fault(unsigned long ip)
 {
 	struct bpf_prog *prog;
 

@@ -29,6 +29,13 @@ struct bpf_window {
 	struct vm_struct *area;
 };
 
+DEFINE_STATIC_KEY_FALSE(bpf_window_key);
+
+/* The address space is everybody's: windows get a quarter of it at most. */
+#define BPF_MAX_WINDOWS		((VMALLOC_END - VMALLOC_START) / BPF_WINDOW_AREA / 4)
+
+static atomic_long_t bpf_nr_windows;
+
 /**
  * bpf_window_alloc - reserve the address space of a window
  *
@@ -38,17 +45,25 @@ struct bpf_window *bpf_window_alloc(void)
 {
 	struct bpf_window *window;
 
+	if (!atomic_long_add_unless(&bpf_nr_windows, 1, BPF_MAX_WINDOWS))
+		return NULL;
+
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
 	if (!window)
-		return NULL;
+		goto dec;
 
 	window->area = get_vm_area(BPF_WINDOW_AREA, VM_SPARSE);
-	if (!window->area) {
-		kfree(window);
-		return NULL;
-	}
+	if (!window->area)
+		goto free;
 
+	static_branch_inc(&bpf_window_key);
 	return window;
+
+free:
+	kfree(window);
+dec:
+	atomic_long_dec(&bpf_nr_windows);
+	return NULL;
 }
 EXPORT_SYMBOL_GPL(bpf_window_alloc);
 
@@ -63,8 +78,10 @@ void bpf_window_free(struct bpf_window *window)
 	if (!window)
 		return;
 
+	static_branch_dec(&bpf_window_key);
 	free_vm_area(window->area);
 	kfree(window);
+	atomic_long_dec(&bpf_nr_windows);
 }
 EXPORT_SYMBOL_GPL(bpf_window_free);
 

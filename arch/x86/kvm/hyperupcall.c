@@ -31,7 +31,7 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 
 	if (!kvm_has_hyperupcall(vcpu->kvm))
 		return -KVM_ENOSYS;
-	if (vcpu->arch.guest_state_protected)
+	if (vcpu->kvm->hyperupcall_refused || vcpu->arch.guest_state_protected)
 		return -KVM_EOPNOTSUPP;
 	if (!op_64_bit || is_guest_mode(vcpu))
 		return -KVM_EPERM;

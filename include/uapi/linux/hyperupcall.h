@@ -245,6 +245,11 @@ struct hyperupcall_regs {
  * @max_mem_global: [out] bytes that may be mapped while a global event is
  *	linked
  * @mem: [out] bytes that are mapped
+ * @max_insns_total: [out] BPF instructions that all programs may have together
+ * @nr_insns: [out] how many they have
+ * @budget_ns: [out] time that the VM's links may run for in a second, in
+ *	nanoseconds
+ * @budget_left_ns: [out] what is left of it in this second
  */
 struct hyperupcall_query {
 	__u32 abi;
@@ -266,6 +271,10 @@ struct hyperupcall_query {
 	__u64 max_mem;
 	__u64 max_mem_global;
 	__u64 mem;
+	__u32 max_insns_total;
+	__u32 nr_insns;
+	__u64 budget_ns;
+	__u64 budget_left_ns;
 };
 
 /* struct hyperupcall_map::flags: programs may store to the region */
@@ -315,11 +324,16 @@ struct hyperupcall_unmap {
 	__u32 flags;
 };
 
+/* struct hyperupcall_load::flags: keep to the limits of global events */
+#define HYPERUPCALL_LOAD_GLOBAL		(1U << 0)
+
 /**
  * struct hyperupcall_load - HYPERUPCALL_LOAD, verifies a program
  * @insns: guest-virtual address of the BPF instructions (struct bpf_insn)
  * @insn_cnt: how many
- * @flags: zero
+ * @flags: HYPERUPCALL_LOAD_GLOBAL for a program that shall be linked to a
+ *	global event; it is also the one that gets the iterations of may_goto
+ *	which fit there
  * @name: NUL-terminated; letters, digits, '_' and '.'
  * @log_buf: guest-virtual address of a buffer for the verifier's log, or zero
  * @log_size: its size in bytes, zero or 128 to HYPERUPCALL_LOG_MAX
@@ -343,8 +357,9 @@ struct hyperupcall_unmap {
  * -EINVAL	the verifier refuses the program, a malformed instruction, a
  *		bad name or a bad log buffer
  * -E2BIG	@insn_cnt is over @max_insns, the program takes more than
- *		@max_verified_insns to verify, or its calls are too deep
- * -ENOSPC	too many programs
+ *		@max_verified_insns to verify, a run of it may take longer
+ *		than the host allows, or its calls are too deep
+ * -ENOSPC	too many programs, or over @max_insns_total
  */
 struct hyperupcall_load {
 	__u64 insns;
@@ -393,7 +408,8 @@ struct hyperupcall_unload {
  * -EACCES	the host's policy does not allow it
  * -EEXIST	a global event that is linked
  * -E2BIG	a global event, and the program is over @max_insns_global or
- *		@max_verified_insns_global
+ *		@max_verified_insns_global, or may run for longer than a
+ *		program that was loaded with HYPERUPCALL_LOAD_GLOBAL
  * -EDQUOT	a global event, and the regions are over @max_mem_global
  * -ENOSPC	too many links
  */

@@ -66,6 +66,10 @@ static int kvm_hyperupcall_op_query(struct kvm_hyperupcall *hu, struct kvm_vcpu 
 		.max_mem = (u64)kvm_hyperupcall_max_pages(hu) << PAGE_SHIFT,
 		.max_mem_global = (u64)kvm_hyperupcall_max_pages_global(hu) << PAGE_SHIFT,
 		.mem = (u64)hu->nr_pages << PAGE_SHIFT,
+		.max_insns_total = policy->max_insns_total,
+		.nr_insns = hu->nr_insns,
+		.budget_ns = policy->budget_ns,
+		.budget_left_ns = kvm_hyperupcall_budget_left(hu),
 	};
 	return 0;
 }

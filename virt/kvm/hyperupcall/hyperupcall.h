@@ -5,10 +5,16 @@
  *	abi.c		hypercall, copy-in and copy-out of the structs
  *	policy.c	what the VMM allows
  *	region.c	guest memory in the window
+ *	page.c		a page of it
+ *	taken.c		what the VMM takes away from it
  *	prog.c		programs
  *	event.c		the table of events
  *	link.c		programs at events
  *	run.c		the hot path
+ *	save.c		all of it for the VMM
+ *	restore.c	and back
+ *	debugfs.c	the same for people
+ *	trace.h		tracepoints
  *	vm.c		creation, reset and end with the VM
  */
 #ifndef __KVM_HYPERUPCALL_INTERNAL_H
@@ -17,6 +23,7 @@
 #include <linux/bpf_hyperupcall.h>
 #include <linux/bpf_window.h>
 #include <linux/kvm_hyperupcall.h>
+#include <linux/interval_tree.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -26,12 +33,18 @@
 /**
  * struct kvm_hyperupcall_prog - a program of a VM
  * @prog: the verified program
- * @insn_cnt: its length as the guest gave it
+ * @insns: what the guest gave
+ * @insn_cnt: how many
+ * @flags: HYPERUPCALL_LOAD_GLOBAL
+ * @id: its id
  * @nr_links: how many links run it
  */
 struct kvm_hyperupcall_prog {
 	struct bpf_prog *prog;
+	struct bpf_insn *insns;
 	u32 insn_cnt;
+	u32 flags;
+	u32 id;
 	u32 nr_links;
 };
 
@@ -46,12 +59,14 @@ struct kvm_hyperupcall_link_stats {
 
 /**
  * struct kvm_hyperupcall_link - a program at an event
+ * @id: its id
  * @event: where it runs
  * @prog: what runs; replaced under RCU
  * @owner: whose @prog it is; under the VM's lock
  * @stats: see struct kvm_hyperupcall_link_stats
  */
 struct kvm_hyperupcall_link {
+	u32 id;
 	enum hyperupcall_event event;
 	struct bpf_prog __rcu *prog;
 	struct kvm_hyperupcall_prog *owner;
@@ -74,39 +89,64 @@ enum kvm_hyperupcall_page_state {
 
 /**
  * struct kvm_hyperupcall_page - a page of a region
- * @page: pinned, but for KVM_HYPERUPCALL_PAGE_NONE
- * @hva: where the VMM had it
- * @gfn: where the guest had it
+ * @page: pinned, or NULL
  * @state: under the VM's @map_lock
- * @looks: how often the work did not find it while it was doubtful
  */
 struct kvm_hyperupcall_page {
 	struct page *page;
-	unsigned long hva;
-	gfn_t gfn;
 	enum kvm_hyperupcall_page_state state;
-	unsigned int looks;
 };
 
 /**
+ * struct kvm_hyperupcall_extent - pages that lie behind each other everywhere
+ * @hva: their addresses in the VMM, in the VM's tree of extents
+ * @node: in its region's list
+ * @taken: in the VM's list while it has pages in doubt, or gone
+ * @region: its region
+ * @first: which page of the region is the first
+ * @gfn: where the guest has that one
+ */
+struct kvm_hyperupcall_extent {
+	struct interval_tree_node hva;
+	struct list_head node;
+	struct list_head taken;
+	struct kvm_hyperupcall_region *region;
+	unsigned long first;
+	gfn_t gfn;
+};
+
+static inline struct kvm_hyperupcall_extent *kvm_hyperupcall_extent(struct interval_tree_node *hva)
+{
+	return container_of(hva, struct kvm_hyperupcall_extent, hva);
+}
+
+static inline unsigned long
+kvm_hyperupcall_extent_size(const struct kvm_hyperupcall_extent *extent)
+{
+	return (extent->hva.last - extent->hva.start + 1) >> PAGE_SHIFT;
+}
+
+/**
  * struct kvm_hyperupcall_region - guest memory in the window
- * @node: in the VM's list of regions
+ * @extents: its pages, in their order
  * @offset: where it is in the window, in bytes
  * @nr_pages: its size
- * @hva_start: the lowest address of a page of it in the VMM
- * @hva_end: behind the highest one; both only grow apart
  * @write: whether programs may store to it
  * @pages: its pages
  */
 struct kvm_hyperupcall_region {
-	struct list_head node;
+	struct list_head extents;
 	u64 offset;
 	unsigned long nr_pages;
-	unsigned long hva_start;
-	unsigned long hva_end;
 	bool write;
 	struct kvm_hyperupcall_page pages[] __counted_by(nr_pages);
 };
+
+static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_region *region,
+					      unsigned long i)
+{
+	return region->offset + ((u64)i << PAGE_SHIFT);
+}
 
 /**
  * struct kvm_hyperupcall - a VM's hyperupcalls
@@ -116,6 +156,7 @@ struct kvm_hyperupcall_region {
  *	readers and what @map_lock protects. It nests outside mmap_lock.
  * @progs: struct kvm_hyperupcall_prog by id
  * @nr_progs: how many
+ * @nr_insns: BPF instructions that all of them have
  * @next_prog: where the search for a free id starts
  * @links: struct kvm_hyperupcall_link by id
  * @nr_links: how many
@@ -129,11 +170,13 @@ struct kvm_hyperupcall_region {
  * @used_ns: time that all links ran for in this second
  * @window: allocated with the first region or program
  * @offsets: which pages of the window are taken
- * @map_lock: protects the window's contents, the list of regions, the state
- *	of their pages and @invalidate_seq; taken in MMU notifiers
- * @region_list: all regions
+ * @map_lock: protects the window's contents, the tree of extents, the state of
+ *	their pages, @taken and @invalidate_seq; taken in MMU notifiers
+ * @extents: of all regions, by their addresses in the VMM
+ * @taken: those with pages that are doubtful or gone
  * @invalidate_seq: grows when anything is taken away from the guest
- * @revalidate: looks at doubtful pages
+ * @revalidate: looks at what is @taken
+ * @revalidate_delay: jiffies until it looks again at what it could not decide
  */
 struct kvm_hyperupcall {
 	struct kvm *kvm;
@@ -142,6 +185,7 @@ struct kvm_hyperupcall {
 	struct mutex lock;	/* what hypercalls change */
 	struct xarray progs;
 	u32 nr_progs;
+	u32 nr_insns;
 	u32 next_prog;
 	struct xarray links;
 	u32 nr_links;
@@ -157,9 +201,11 @@ struct kvm_hyperupcall {
 	struct maple_tree offsets;
 
 	spinlock_t map_lock;	/* what MMU notifiers look at */
-	struct list_head region_list;
+	struct rb_root_cached extents;
+	struct list_head taken;
 	unsigned long invalidate_seq;
 	struct delayed_work revalidate;
+	unsigned long revalidate_delay;
 };
 
 /**
@@ -186,14 +232,35 @@ int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size);
 unsigned long kvm_hyperupcall_max_pages(struct kvm_hyperupcall *hu);
 unsigned long kvm_hyperupcall_max_pages_global(struct kvm_hyperupcall *hu);
 
-/* region.c: called with hu->lock held, but for the work */
+/* region.c: called with hu->lock held */
+struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hyperupcall *hu, u64 offset,
+							    unsigned long nr_pages, bool write);
+void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region);
+void kvm_hyperupcall_unaccount(struct kvm_hyperupcall *hu, unsigned long nr_pages);
+int kvm_hyperupcall_region_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region,
+			       u32 *id);
 int kvm_hyperupcall_map(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 			struct hyperupcall_map *map);
 int kvm_hyperupcall_unmap(struct kvm_hyperupcall *hu, u32 id);
 void kvm_hyperupcall_unmap_all(struct kvm_hyperupcall *hu);
+
+/* page.c */
+int kvm_hyperupcall_page_map(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region,
+			     unsigned long i, gfn_t gfn);
+void kvm_hyperupcall_page_unpin(struct kvm_hyperupcall_region *region, unsigned long i);
+unsigned long kvm_hyperupcall_sample_seq(struct kvm_hyperupcall *hu);
+bool kvm_hyperupcall_was_invalidated(struct kvm_hyperupcall *hu, unsigned long seq);
+
+/* taken.c */
+bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm);
 void kvm_hyperupcall_revalidate(struct work_struct *work);
 
 /* prog.c: called with hu->lock held */
+struct kvm_hyperupcall_prog *kvm_hyperupcall_prog_create(struct kvm_hyperupcall *hu,
+							 struct bpf_hyperupcall_load *bpf,
+							 u32 flags);
+void kvm_hyperupcall_prog_free(struct kvm_hyperupcall_prog *prog);
+int kvm_hyperupcall_prog_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_prog *prog);
 int kvm_hyperupcall_load(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 			 struct hyperupcall_load *load);
 int kvm_hyperupcall_unload(struct kvm_hyperupcall *hu, u32 id);
@@ -205,12 +272,18 @@ int kvm_hyperupcall_unlink(struct kvm_hyperupcall *hu, u32 id);
 void kvm_hyperupcall_unlink_all(struct kvm_hyperupcall *hu);
 bool kvm_hyperupcall_has_global_link(struct kvm_hyperupcall *hu);
 int kvm_hyperupcall_link_stats(struct kvm_hyperupcall *hu, struct hyperupcall_stats *stats);
+void kvm_hyperupcall_sum_stats(struct kvm_hyperupcall_link *link, struct hyperupcall_stats *stats);
+struct kvm_hyperupcall_chain *kvm_hyperupcall_chain(struct kvm_hyperupcall *hu,
+						    enum hyperupcall_event event);
 
 /* run.c */
 void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
 			      struct hyperupcall_test_run *run);
 
+u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu);
+
 /* vm.c */
 int kvm_hyperupcall_get_window(struct kvm_hyperupcall *hu);
+void kvm_hyperupcall_clear(struct kvm_hyperupcall *hu);
 
 #endif /* __KVM_HYPERUPCALL_INTERNAL_H */

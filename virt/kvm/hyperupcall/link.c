@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "hyperupcall.h"
+#include "trace.h"
 
 /* A guest links and unlinks as it likes; patching text is the host's business. */
 struct static_key_false_deferred kvm_hyperupcall_keys[] = {
@@ -19,8 +20,9 @@ struct static_key_false_deferred kvm_hyperupcall_keys[] = {
 	},
 };
 
-static struct kvm_hyperupcall_chain *
-kvm_hyperupcall_chain(struct kvm_hyperupcall *hu, enum hyperupcall_event event)
+/* The links of an event, or NULL; for those who hold hu->lock. */
+struct kvm_hyperupcall_chain *kvm_hyperupcall_chain(struct kvm_hyperupcall *hu,
+						    enum hyperupcall_event event)
 {
 	return rcu_dereference_protected(hu->chains[event], lockdep_is_held(&hu->lock));
 }
@@ -106,7 +108,8 @@ static int kvm_hyperupcall_check_global(struct kvm_hyperupcall *hu,
 					const struct kvm_hyperupcall_prog *prog)
 {
 	if (prog->insn_cnt > hu->policy.max_insns_global ||
-	    prog->prog->aux->verified_insns > hu->policy.max_verified_insns_global)
+	    prog->prog->aux->verified_insns > hu->policy.max_verified_insns_global ||
+	    prog->prog->aux->run_insns > hu->policy.max_run_insns_global)
 		return -E2BIG;
 	if (hu->nr_pages > kvm_hyperupcall_max_pages_global(hu))
 		return -EDQUOT;
@@ -114,7 +117,8 @@ static int kvm_hyperupcall_check_global(struct kvm_hyperupcall *hu,
 	return 0;
 }
 
-static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall_link *link,
+static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall *hu,
+					  struct kvm_hyperupcall_link *link,
 					  struct kvm_hyperupcall_prog *prog)
 {
 	if (link->owner)
@@ -122,6 +126,8 @@ static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall_link *link,
 	prog->nr_links++;
 	link->owner = prog;
 	rcu_assign_pointer(link->prog, prog->prog);
+	trace_kvm_hyperupcall_link(hu->kvm, link->id, kvm_hyperupcall_events[link->event].name,
+				   prog->id);
 }
 
 static int kvm_hyperupcall_link_replace(struct kvm_hyperupcall *hu,
@@ -135,7 +141,7 @@ static int kvm_hyperupcall_link_replace(struct kvm_hyperupcall *hu,
 	if (link->event != args->event)
 		return -EINVAL;
 
-	kvm_hyperupcall_link_set_prog(link, prog);
+	kvm_hyperupcall_link_set_prog(hu, link, prog);
 	synchronize_rcu();
 	return 0;
 }
@@ -165,26 +171,27 @@ static struct kvm_hyperupcall_link *kvm_hyperupcall_link_alloc(enum hyperupcall_
 }
 
 static int kvm_hyperupcall_link_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_prog *prog,
-				    struct hyperupcall_link *args)
+				    enum hyperupcall_event event, u32 *id)
 {
 	struct kvm_hyperupcall_link *link;
 	int r;
 
-	if (kvm_hyperupcall_events[args->event].global && kvm_hyperupcall_chain(hu, args->event))
+	if (kvm_hyperupcall_events[event].global && kvm_hyperupcall_chain(hu, event))
 		return -EEXIST;
 	if (hu->nr_links == hu->policy.max_links)
 		return -ENOSPC;
 
-	link = kvm_hyperupcall_link_alloc(args->event);
+	link = kvm_hyperupcall_link_alloc(event);
 	if (!link)
 		return -ENOMEM;
 
-	r = xa_alloc_cyclic(&hu->links, &args->link, link, XA_LIMIT(1, INT_MAX),
-			    &hu->next_link, GFP_KERNEL_ACCOUNT);
+	r = xa_alloc_cyclic(&hu->links, id, link, XA_LIMIT(1, INT_MAX), &hu->next_link,
+			    GFP_KERNEL_ACCOUNT);
 	if (r < 0)
 		goto free;
 
-	kvm_hyperupcall_link_set_prog(link, prog);
+	link->id = *id;
+	kvm_hyperupcall_link_set_prog(hu, link, prog);
 	r = kvm_hyperupcall_chain_add(hu, link);
 	if (r)
 		goto erase;
@@ -194,7 +201,7 @@ static int kvm_hyperupcall_link_add(struct kvm_hyperupcall *hu, struct kvm_hyper
 
 erase:
 	prog->nr_links--;
-	xa_erase(&hu->links, args->link);
+	xa_erase(&hu->links, *id);
 free:
 	kvm_hyperupcall_link_free(link);
 	return r;
@@ -233,7 +240,7 @@ int kvm_hyperupcall_link(struct kvm_hyperupcall *hu, struct hyperupcall_link *ar
 	if (args->flags & HYPERUPCALL_LINK_REPLACE)
 		return kvm_hyperupcall_link_replace(hu, prog, args);
 
-	return kvm_hyperupcall_link_add(hu, prog, args);
+	return kvm_hyperupcall_link_add(hu, prog, args->event, &args->link);
 }
 
 /**
@@ -259,6 +266,7 @@ int kvm_hyperupcall_unlink(struct kvm_hyperupcall *hu, u32 id)
 	xa_erase(&hu->links, id);
 	hu->nr_links--;
 	link->owner->nr_links--;
+	trace_kvm_hyperupcall_unlink(hu->kvm, id);
 	synchronize_rcu();
 	kvm_hyperupcall_link_free(link);
 	return 0;
@@ -283,9 +291,30 @@ void kvm_hyperupcall_unlink_all(struct kvm_hyperupcall *hu)
 	xa_for_each(&hu->links, id, link) {
 		xa_erase(&hu->links, id);
 		link->owner->nr_links--;
+		trace_kvm_hyperupcall_unlink(hu->kvm, id);
 		kvm_hyperupcall_link_free(link);
 	}
 	hu->nr_links = 0;
+}
+
+/**
+ * kvm_hyperupcall_sum_stats - what all CPUs counted for a link
+ * @link: the link
+ * @stats: to which it is added
+ */
+void kvm_hyperupcall_sum_stats(struct kvm_hyperupcall_link *link, struct hyperupcall_stats *stats)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct kvm_hyperupcall_link_stats *one = per_cpu_ptr(link->stats, cpu);
+
+		stats->runs += READ_ONCE(one->runs);
+		stats->opinions += READ_ONCE(one->opinions);
+		stats->faults += READ_ONCE(one->faults);
+		stats->throttled += READ_ONCE(one->throttled);
+		stats->run_ns += READ_ONCE(one->run_ns);
+	}
 }
 
 /**
@@ -296,7 +325,6 @@ void kvm_hyperupcall_unlink_all(struct kvm_hyperupcall *hu)
 int kvm_hyperupcall_link_stats(struct kvm_hyperupcall *hu, struct hyperupcall_stats *args)
 {
 	struct kvm_hyperupcall_link *link;
-	int cpu;
 
 	lockdep_assert_held(&hu->lock);
 
@@ -307,15 +335,6 @@ int kvm_hyperupcall_link_stats(struct kvm_hyperupcall *hu, struct hyperupcall_st
 		return -ENOENT;
 
 	*args = (struct hyperupcall_stats) { .link = args->link };
-	for_each_possible_cpu(cpu) {
-		const struct kvm_hyperupcall_link_stats *stats = per_cpu_ptr(link->stats, cpu);
-
-		args->runs += READ_ONCE(stats->runs);
-		args->opinions += READ_ONCE(stats->opinions);
-		args->faults += READ_ONCE(stats->faults);
-		args->throttled += READ_ONCE(stats->throttled);
-		args->run_ns += READ_ONCE(stats->run_ns);
-	}
-
+	kvm_hyperupcall_sum_stats(link, args);
 	return 0;
 }

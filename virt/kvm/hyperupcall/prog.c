@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "hyperupcall.h"
+#include "trace.h"
 
 static bool kvm_hyperupcall_name_valid(const char *name)
 {
@@ -34,17 +35,23 @@ static bool kvm_hyperupcall_log_valid(const struct hyperupcall_load *load)
 	       load->log_size <= HYPERUPCALL_LOG_MAX;
 }
 
-static int kvm_hyperupcall_copy_insns(struct kvm_vcpu *vcpu, const struct hyperupcall_load *load,
-				      struct bpf_hyperupcall_load *bpf)
+static struct bpf_insn *kvm_hyperupcall_copy_insns(struct kvm_vcpu *vcpu,
+						   const struct hyperupcall_load *load)
 {
 	u32 size = load->insn_cnt * sizeof(struct bpf_insn);
+	struct bpf_insn *insns;
+	int r;
 
-	bpf->insns = kvmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (!bpf->insns)
-		return -ENOMEM;
+	insns = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!insns)
+		return ERR_PTR(-ENOMEM);
 
-	bpf->insn_cnt = load->insn_cnt;
-	return kvm_arch_hyperupcall_read(vcpu, load->insns, bpf->insns, size);
+	r = kvm_arch_hyperupcall_read(vcpu, load->insns, insns, size);
+	if (!r)
+		return insns;
+
+	kvfree(insns);
+	return ERR_PTR(r);
 }
 
 /* The guest reads why its program was refused, and what a good one cost. */
@@ -79,44 +86,167 @@ static int kvm_hyperupcall_load_error(int err)
 	}
 }
 
-static struct bpf_prog *kvm_hyperupcall_verify(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
-					       struct hyperupcall_load *load)
+static struct bpf_prog *kvm_hyperupcall_verify(struct kvm_hyperupcall *hu,
+					       struct bpf_hyperupcall_load *bpf, bool global)
+{
+	const struct kvm_hyperupcall_policy *policy = &hu->policy;
+	struct bpf_prog *prog;
+
+	bpf->max_verified_insns = global ? policy->max_verified_insns_global :
+					   policy->max_verified_insns;
+	bpf->max_run_insns = global ? policy->max_run_insns_global : policy->max_run_insns;
+	bpf->max_may_goto = policy->max_loops;
+	bpf->vmm_pid = hu->kvm->userspace_pid;
+	bpf->window = hu->window;
+
+	prog = bpf_hyperupcall_load(bpf);
+	return IS_ERR(prog) ? ERR_PTR(kvm_hyperupcall_load_error(PTR_ERR(prog))) : prog;
+}
+
+static int kvm_hyperupcall_check_load(struct kvm_hyperupcall *hu, u32 insn_cnt, u32 flags)
+{
+	const struct kvm_hyperupcall_policy *policy = &hu->policy;
+
+	if (flags & ~HYPERUPCALL_LOAD_GLOBAL || !insn_cnt)
+		return -EINVAL;
+	if (insn_cnt > (flags & HYPERUPCALL_LOAD_GLOBAL ? policy->max_insns_global :
+							  policy->max_insns))
+		return -E2BIG;
+	if (hu->nr_progs == policy->max_progs || insn_cnt > policy->max_insns_total - hu->nr_insns)
+		return -ENOSPC;
+
+	return 0;
+}
+
+/**
+ * kvm_hyperupcall_prog_create - a program without an id
+ * @hu: the VM's hyperupcalls, locked
+ * @bpf: its instructions, kvmalloc()ed, its name and its log; the program owns
+ *	the instructions on success
+ * @flags: as in struct hyperupcall_load
+ *
+ * Return: the program, or an ERR_PTR() that HYPERUPCALL_LOAD knows.
+ */
+struct kvm_hyperupcall_prog *kvm_hyperupcall_prog_create(struct kvm_hyperupcall *hu,
+							 struct bpf_hyperupcall_load *bpf,
+							 u32 flags)
+{
+	struct kvm_hyperupcall_prog *prog;
+	int r;
+
+	if (!kvm_hyperupcall_name_valid(bpf->name))
+		return ERR_PTR(-EINVAL);
+	r = kvm_hyperupcall_check_load(hu, bpf->insn_cnt, flags);
+	r = r ?: kvm_hyperupcall_get_window(hu);
+	if (r)
+		return ERR_PTR(r);
+
+	prog = kzalloc(sizeof(*prog), GFP_KERNEL_ACCOUNT);
+	if (!prog)
+		return ERR_PTR(-ENOMEM);
+
+	prog->prog = kvm_hyperupcall_verify(hu, bpf, flags & HYPERUPCALL_LOAD_GLOBAL);
+	if (IS_ERR(prog->prog)) {
+		r = PTR_ERR(prog->prog);
+		kfree(prog);
+		return ERR_PTR(r);
+	}
+
+	prog->insns = (struct bpf_insn *)bpf->insns;
+	prog->insn_cnt = bpf->insn_cnt;
+	prog->flags = flags;
+	return prog;
+}
+
+/* The end of a program without an id. */
+void kvm_hyperupcall_prog_free(struct kvm_hyperupcall_prog *prog)
+{
+	bpf_prog_put(prog->prog);
+	kvfree(prog->insns);
+	kfree(prog);
+}
+
+/**
+ * kvm_hyperupcall_prog_add - give a program an id
+ * @hu: the VM's hyperupcalls, locked
+ * @prog: the program
+ *
+ * Return: zero, or a negative errno.
+ */
+int kvm_hyperupcall_prog_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_prog *prog)
+{
+	int r;
+
+	r = xa_alloc_cyclic(&hu->progs, &prog->id, prog, XA_LIMIT(1, INT_MAX), &hu->next_prog,
+			    GFP_KERNEL_ACCOUNT);
+	if (r < 0)
+		return r;
+
+	hu->nr_progs++;
+	hu->nr_insns += prog->insn_cnt;
+	return 0;
+}
+
+/* Verifies what @bpf holds, and tells the guest what the verifier says. */
+static int kvm_hyperupcall_load_insns(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
+				      struct hyperupcall_load *load,
+				      struct bpf_hyperupcall_load *bpf)
+{
+	struct kvm_hyperupcall_prog *prog;
+	int r, err;
+
+	prog = kvm_hyperupcall_prog_create(hu, bpf, load->flags);
+	r = PTR_ERR_OR_ZERO(prog);
+	/* A log that does not fit is cut, and no reason to refuse a program. */
+	err = kvm_hyperupcall_copy_log(vcpu, load, bpf);
+	if (r)
+		return r;
+
+	r = err ?: kvm_hyperupcall_prog_add(hu, prog);
+	if (r) {
+		/* The caller has them, as after any failure. */
+		prog->insns = NULL;
+		kvm_hyperupcall_prog_free(prog);
+		return r;
+	}
+
+	load->prog = prog->id;
+	return 0;
+}
+
+static int kvm_hyperupcall_load_prog(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
+				     struct hyperupcall_load *load)
 {
 	struct bpf_hyperupcall_load bpf = {
-		.max_verified_insns = hu->policy.max_verified_insns,
-		.max_may_goto = hu->policy.max_loops,
-		.max_run_insns = hu->policy.max_run_insns,
-		.window = hu->window,
+		.insn_cnt = load->insn_cnt,
 		.log_size = load->log_size,
 		.log_level = load->log_level,
 	};
-	struct bpf_prog *prog = NULL;
 	int r;
 
+	if (!kvm_hyperupcall_log_valid(load) || !kvm_hyperupcall_name_valid(load->name))
+		return -EINVAL;
+	r = kvm_hyperupcall_check_load(hu, load->insn_cnt, load->flags);
+	if (r)
+		return r;
 	memcpy(bpf.name, load->name, sizeof(bpf.name));
 
-	r = kvm_hyperupcall_copy_insns(vcpu, load, &bpf);
-	if (r)
-		goto out;
-
 	if (load->log_size) {
-		r = -ENOMEM;
 		bpf.log_buf = kvzalloc(load->log_size, GFP_KERNEL_ACCOUNT);
 		if (!bpf.log_buf)
-			goto out;
+			return -ENOMEM;
 	}
 
-	prog = bpf_hyperupcall_load(&bpf);
-	r = kvm_hyperupcall_copy_log(vcpu, load, &bpf);
-	/* A log that does not fit is cut, and no reason to refuse a program. */
-	if (r && !IS_ERR(prog))
-		bpf_prog_put(prog);
-	else if (IS_ERR(prog))
-		r = kvm_hyperupcall_load_error(PTR_ERR(prog));
-out:
+	bpf.insns = kvm_hyperupcall_copy_insns(vcpu, load);
+	r = PTR_ERR_OR_ZERO(bpf.insns);
+	if (!r) {
+		r = kvm_hyperupcall_load_insns(hu, vcpu, load, &bpf);
+		if (r)
+			kvfree(bpf.insns);
+	}
+
 	kvfree(bpf.log_buf);
-	kvfree(bpf.insns);
-	return r ? ERR_PTR(r) : prog;
+	return r;
 }
 
 /**
@@ -128,46 +258,14 @@ out:
 int kvm_hyperupcall_load(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 			 struct hyperupcall_load *load)
 {
-	struct kvm_hyperupcall_prog *prog;
 	int r;
 
 	lockdep_assert_held(&hu->lock);
 
-	if (load->flags || !load->insn_cnt || !kvm_hyperupcall_name_valid(load->name) ||
-	    !kvm_hyperupcall_log_valid(load))
-		return -EINVAL;
-	if (load->insn_cnt > hu->policy.max_insns)
-		return -E2BIG;
-	if (hu->nr_progs == hu->policy.max_progs)
-		return -ENOSPC;
-
-	r = kvm_hyperupcall_get_window(hu);
-	if (r)
-		return r;
-
-	prog = kzalloc(sizeof(*prog), GFP_KERNEL_ACCOUNT);
-	if (!prog)
-		return -ENOMEM;
-
-	prog->insn_cnt = load->insn_cnt;
-	prog->prog = kvm_hyperupcall_verify(hu, vcpu, load);
-	if (IS_ERR(prog->prog)) {
-		r = PTR_ERR(prog->prog);
-		goto free;
-	}
-
-	r = xa_alloc_cyclic(&hu->progs, &load->prog, prog, XA_LIMIT(1, INT_MAX),
-			    &hu->next_prog, GFP_KERNEL_ACCOUNT);
-	if (r < 0)
-		goto put;
-
-	hu->nr_progs++;
-	return 0;
-
-put:
-	bpf_prog_put(prog->prog);
-free:
-	kfree(prog);
+	r = kvm_hyperupcall_load_prog(hu, vcpu, load);
+	trace_kvm_hyperupcall_load(hu->kvm,
+				   kvm_hyperupcall_name_valid(load->name) ? load->name : "",
+				   load->insn_cnt, r ? 0 : load->prog, r);
 	return r;
 }
 
@@ -190,8 +288,8 @@ int kvm_hyperupcall_unload(struct kvm_hyperupcall *hu, u32 id)
 
 	xa_erase(&hu->progs, id);
 	hu->nr_progs--;
-	bpf_prog_put(prog->prog);
-	kfree(prog);
+	hu->nr_insns -= prog->insn_cnt;
+	kvm_hyperupcall_prog_free(prog);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <linux/sched/clock.h>
 
 #include "hyperupcall.h"
+#include "trace.h"
 
 /* How long after its start an event still starts programs. */
 #define KVM_HYPERUPCALL_CHAIN_NS	(NSEC_PER_MSEC)
@@ -15,7 +16,10 @@ static s64 kvm_hyperupcall_vcpu_state(void *vm, u32 id)
 {
 	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
 
-	return vcpu ? kvm_arch_hyperupcall_vcpu_state(vcpu) : -ENOENT;
+	/* Not ?: for an enum is unsigned. */
+	if (!vcpu)
+		return -ENOENT;
+	return kvm_arch_hyperupcall_vcpu_state(vcpu);
 }
 
 static s64 kvm_hyperupcall_vcpu_regs(void *vm, u32 id, struct hyperupcall_regs *regs)
@@ -51,15 +55,57 @@ static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, u64 now)
 	return atomic64_read(&hu->used_ns) >= hu->policy.budget_ns;
 }
 
+/**
+ * kvm_hyperupcall_budget_left - the time that a VM's links may run for
+ * @hu: the VM's hyperupcalls
+ *
+ * Return: nanoseconds in this second.
+ */
+u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu)
+{
+	if (kvm_hyperupcall_over_budget(hu, local_clock()))
+		return 0;
+
+	return hu->policy.budget_ns - min_t(u64, atomic64_read(&hu->used_ns),
+					    hu->policy.budget_ns);
+}
+
+static void kvm_hyperupcall_throttle(struct kvm *kvm, struct kvm_hyperupcall_link *link)
+{
+	this_cpu_inc(link->stats->throttled);
+	atomic64_inc(&kvm->stat.hyperupcall_throttled);
+	trace_kvm_hyperupcall_throttle(kvm, link->id);
+}
+
+static void kvm_hyperupcall_account(struct kvm *kvm, struct kvm_hyperupcall_link *link,
+				    u32 answer, u32 faults, u64 ns)
+{
+	atomic64_add(ns, &kvm->hyperupcall->used_ns);
+	atomic64_inc(&kvm->stat.hyperupcall_runs);
+	atomic64_add(ns, &kvm->stat.hyperupcall_ns);
+	this_cpu_inc(link->stats->runs);
+	this_cpu_add(link->stats->run_ns, ns);
+	if (answer)
+		this_cpu_inc(link->stats->opinions);
+	trace_kvm_hyperupcall_run(kvm, link->id, kvm_hyperupcall_events[link->event].name,
+				  answer, ns);
+
+	if (!faults)
+		return;
+	this_cpu_add(link->stats->faults, faults);
+	atomic64_add(faults, &kvm->stat.hyperupcall_faults);
+	trace_kvm_hyperupcall_fault(kvm, link->id, faults);
+}
+
 static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link,
 				    const struct hyperupcall_ctx *ctx)
 {
 	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
-	u64 start = local_clock(), ns;
+	u64 start = local_clock();
 	u32 answer;
 
 	if (kvm_hyperupcall_over_budget(hu, start)) {
-		this_cpu_inc(link->stats->throttled);
+		kvm_hyperupcall_throttle(hu->kvm, link);
 		return HYPERUPCALL_NO_OPINION;
 	}
 
@@ -67,14 +113,7 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
 	if (answer > kvm_hyperupcall_events[link->event].nr_answers)
 		answer = HYPERUPCALL_NO_OPINION;
 
-	ns = local_clock() - start;
-	atomic64_add(ns, &hu->used_ns);
-	this_cpu_inc(link->stats->runs);
-	this_cpu_add(link->stats->run_ns, ns);
-	if (answer)
-		this_cpu_inc(link->stats->opinions);
-	if (run_ctx.faults)
-		this_cpu_add(link->stats->faults, run_ctx.faults);
+	kvm_hyperupcall_account(hu->kvm, link, answer, run_ctx.faults, local_clock() - start);
 	return answer;
 }
 

@@ -3,6 +3,8 @@
  * A VM's hyperupcalls come with the VMM's word, empty when the guest's kernel
  * goes, and end with the VM.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -24,9 +26,33 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 	xa_init_flags(&hu->regions, XA_FLAGS_ALLOC1);
 	mt_init_flags(&hu->offsets, MT_FLAGS_ALLOC_RANGE);
 	spin_lock_init(&hu->map_lock);
-	INIT_LIST_HEAD(&hu->region_list);
+	hu->extents = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&hu->taken);
 	INIT_DELAYED_WORK(&hu->revalidate, kvm_hyperupcall_revalidate);
 	return hu;
+}
+
+/**
+ * kvm_hyperupcall_refuse - a VM gets no hyperupcalls, now and later
+ * @kvm: a VM without vCPUs whose memory KVM cannot read, with kvm->lock held
+ */
+void kvm_hyperupcall_refuse(struct kvm *kvm)
+{
+	lockdep_assert_held(&kvm->lock);
+
+	kvm->hyperupcall_refused = true;
+}
+EXPORT_SYMBOL_GPL(kvm_hyperupcall_refuse);
+
+/* Said once in a while: nothing that this VM does will change it. */
+static bool kvm_hyperupcall_refused(struct kvm *kvm)
+{
+	if (!kvm->hyperupcall_refused && !kvm_arch_has_private_mem(kvm))
+		return false;
+
+	pr_info_ratelimited("VM of process %d gets no hyperupcalls: its memory is private\n",
+			    task_tgid_nr(current));
+	return true;
 }
 
 /**
@@ -60,10 +86,10 @@ int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 
 	if (cap->flags || cap->args[2] || cap->args[3])
 		return -EINVAL;
-	if (kvm_arch_has_private_mem(kvm))
-		return -EOPNOTSUPP;
 
 	guard(mutex)(&kvm->lock);
+	if (kvm_hyperupcall_refused(kvm))
+		return -EOPNOTSUPP;
 	if (kvm->created_vcpus)
 		return -EBUSY;
 
@@ -99,6 +125,14 @@ int kvm_hyperupcall_get_window(struct kvm_hyperupcall *hu)
 	return hu->window ? 0 : -ENOMEM;
 }
 
+/* Drops everything that the guest registered; hu->lock is held. */
+void kvm_hyperupcall_clear(struct kvm_hyperupcall *hu)
+{
+	kvm_hyperupcall_unlink_all(hu);
+	kvm_hyperupcall_unload_all(hu);
+	kvm_hyperupcall_unmap_all(hu);
+}
+
 /**
  * kvm_hyperupcall_reset - the guest's kernel is gone
  * @kvm: the VM
@@ -114,9 +148,7 @@ void kvm_hyperupcall_reset(struct kvm *kvm)
 		return;
 
 	guard(mutex)(&hu->lock);
-	kvm_hyperupcall_unlink_all(hu);
-	kvm_hyperupcall_unload_all(hu);
-	kvm_hyperupcall_unmap_all(hu);
+	kvm_hyperupcall_clear(hu);
 }
 
 /**

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the VMM takes away from the window: memslots are deleted, holes are
+ * punched, pages unmapped.
+ *
+ * The latter is heard of in MMU notifiers, that may not sleep and do not tell
+ * whether the page really goes: reclaim and compaction ask them first and find
+ * the pin later. A program that lost a page which the guest still has would
+ * leave half of its work undone. So a notifier only calls the page doubtful,
+ * and the work behind it decides: if the VMM still has the page at the same
+ * address it stays, otherwise it goes, from the window and for good. Meanwhile
+ * the pin makes the access harmless for everybody but the guest.
+ *
+ * What is in a memslot that is deleted or moved leaves the window at once.
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "hyperupcall.h"
+
+/* The longest time between two looks at pages that nobody can decide about. */
+#define KVM_HYPERUPCALL_MAX_DELAY	HZ
+
+enum kvm_hyperupcall_verdict {
+	KVM_HYPERUPCALL_KEPT,	/* the VMM has the page where it was */
+	KVM_HYPERUPCALL_LOST,	/* it has not */
+	KVM_HYPERUPCALL_BUSY,	/* it is too early to say */
+};
+
+/*
+ * Whoever wants to migrate or reclaim the page takes it out of the page tables
+ * for a moment, under its lock, before finding that it is pinned.
+ */
+static enum kvm_hyperupcall_verdict kvm_hyperupcall_page_look(struct mm_struct *mm,
+							      unsigned long hva,
+							      struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	struct page *now = NULL;
+	long r;
+
+	mmap_read_lock(mm);
+	if (!folio_trylock(folio)) {
+		mmap_read_unlock(mm);
+		return KVM_HYPERUPCALL_BUSY;
+	}
+	r = get_user_pages_remote(mm, hva, 1, FOLL_NOFAULT, &now, NULL);
+	folio_unlock(folio);
+	mmap_read_unlock(mm);
+	if (r != 1)
+		return KVM_HYPERUPCALL_LOST;
+
+	put_page(now);
+	return now == page ? KVM_HYPERUPCALL_KEPT : KVM_HYPERUPCALL_LOST;
+}
+
+/* Return: false if it is too early to say. */
+static bool kvm_hyperupcall_page_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm,
+					unsigned long hva, struct kvm_hyperupcall_page *page)
+{
+	unsigned long seq = kvm_hyperupcall_sample_seq(hu);
+	enum kvm_hyperupcall_verdict verdict = kvm_hyperupcall_page_look(mm, hva, page->page);
+
+	if (verdict == KVM_HYPERUPCALL_BUSY)
+		return false;
+
+	guard(spinlock)(&hu->map_lock);
+	if (page->state != KVM_HYPERUPCALL_PAGE_DOUBTFUL)
+		return true;
+	if (verdict == KVM_HYPERUPCALL_LOST) {
+		WRITE_ONCE(page->state, KVM_HYPERUPCALL_PAGE_GONE);
+		return true;
+	}
+	if (kvm_hyperupcall_was_invalidated(hu, seq))
+		return false;
+
+	WRITE_ONCE(page->state, KVM_HYPERUPCALL_PAGE_MAPPED);
+	return true;
+}
+
+/* Lets go of the pages of an extent that are gone. */
+static void kvm_hyperupcall_extent_drop(struct kvm_hyperupcall *hu,
+					struct kvm_hyperupcall_extent *extent)
+{
+	unsigned long i, nr = kvm_hyperupcall_extent_size(extent), dropped = 0;
+	struct kvm_hyperupcall_region *region = extent->region;
+	struct kvm_hyperupcall_page *pages = region->pages + extent->first;
+	u64 offset = kvm_hyperupcall_page_offset(region, extent->first);
+
+	scoped_guard(spinlock, &hu->map_lock) {
+		for (i = 0; i < nr; i++) {
+			if (pages[i].state != KVM_HYPERUPCALL_PAGE_GONE)
+				continue;
+			pages[i].state = KVM_HYPERUPCALL_PAGE_NONE;
+			bpf_window_clear(hu->window, offset + (i << PAGE_SHIFT), 1);
+			dropped++;
+		}
+	}
+	if (!dropped)
+		return;
+
+	bpf_window_flush(hu->window, offset, nr);
+	for (i = 0; i < nr; i++) {
+		if (pages[i].page && pages[i].state == KVM_HYPERUPCALL_PAGE_NONE)
+			kvm_hyperupcall_page_unpin(region, extent->first + i);
+	}
+	kvm_hyperupcall_unaccount(hu, dropped);
+}
+
+/* Return: false if it has to be looked at again. */
+static bool kvm_hyperupcall_extent_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm,
+					  struct kvm_hyperupcall_extent *extent)
+{
+	unsigned long i, nr = kvm_hyperupcall_extent_size(extent);
+	struct kvm_hyperupcall_page *pages = extent->region->pages + extent->first;
+	bool done = true;
+
+	for (i = 0; i < nr; i++) {
+		if (READ_ONCE(pages[i].state) == KVM_HYPERUPCALL_PAGE_DOUBTFUL)
+			done &= kvm_hyperupcall_page_decide(hu, mm,
+							    extent->hva.start + (i << PAGE_SHIFT),
+							    &pages[i]);
+	}
+
+	kvm_hyperupcall_extent_drop(hu, extent);
+	return done;
+}
+
+static struct kvm_hyperupcall_extent *kvm_hyperupcall_pop(struct kvm_hyperupcall *hu,
+							  struct list_head *todo)
+{
+	struct kvm_hyperupcall_extent *extent;
+
+	guard(spinlock)(&hu->map_lock);
+	extent = list_first_entry_or_null(todo, struct kvm_hyperupcall_extent, taken);
+	if (extent)
+		list_del_init(&extent->taken);
+	return extent;
+}
+
+/**
+ * kvm_hyperupcall_decide - let go of what the VMM has taken away
+ * @hu: the VM's hyperupcalls, locked
+ * @mm: the VMM's, with a reference
+ *
+ * May sleep. Return: false if there are pages that are in doubt after all.
+ */
+bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
+{
+	struct kvm_hyperupcall_extent *extent;
+	LIST_HEAD(todo);
+
+	lockdep_assert_held(&hu->lock);
+
+	scoped_guard(spinlock, &hu->map_lock)
+		list_splice_init(&hu->taken, &todo);
+
+	/* Extents go under hu->lock only. */
+	while ((extent = kvm_hyperupcall_pop(hu, &todo))) {
+		if (!kvm_hyperupcall_extent_decide(hu, mm, extent)) {
+			guard(spinlock)(&hu->map_lock);
+			if (list_empty(&extent->taken))
+				list_add_tail(&extent->taken, &hu->taken);
+		}
+		cond_resched();
+	}
+
+	guard(spinlock)(&hu->map_lock);
+	return list_empty(&hu->taken);
+}
+
+static void kvm_hyperupcall_look_again(struct kvm_hyperupcall *hu)
+{
+	unsigned long delay = READ_ONCE(hu->revalidate_delay);
+
+	WRITE_ONCE(hu->revalidate_delay, min_t(unsigned long, 2 * delay,
+					       KVM_HYPERUPCALL_MAX_DELAY));
+	schedule_delayed_work(&hu->revalidate, delay);
+}
+
+/* The work behind the notifiers. */
+void kvm_hyperupcall_revalidate(struct work_struct *work)
+{
+	struct kvm_hyperupcall *hu = container_of(to_delayed_work(work), struct kvm_hyperupcall,
+						  revalidate);
+	struct mm_struct *mm = hu->kvm->mm;
+
+	/* When the mm goes, kvm_mmu_notifier_release() drops all regions. */
+	if (!mmget_not_zero(mm))
+		return;
+
+	/* A hypercall may hold the lock for long, and others want the worker. */
+	if (!mutex_trylock(&hu->lock)) {
+		schedule_delayed_work(&hu->revalidate, 1);
+	} else {
+		if (!kvm_hyperupcall_decide(hu, mm))
+			kvm_hyperupcall_look_again(hu);
+		mutex_unlock(&hu->lock);
+	}
+	mmput_async(mm);
+}
+
+/* What is gone leaves the window now, what is doubtful stays. */
+static bool kvm_hyperupcall_page_take(struct kvm_hyperupcall *hu,
+				      struct kvm_hyperupcall_region *region, unsigned long i,
+				      enum kvm_hyperupcall_page_state state)
+{
+	struct kvm_hyperupcall_page *page = &region->pages[i];
+
+	if (page->state == KVM_HYPERUPCALL_PAGE_NONE || page->state >= state)
+		return false;
+
+	WRITE_ONCE(page->state, state);
+	if (state == KVM_HYPERUPCALL_PAGE_GONE)
+		bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(region, i), 1);
+	return true;
+}
+
+/* Takes @nr pages of an extent, from its page @i on. */
+static bool kvm_hyperupcall_extent_take(struct kvm_hyperupcall *hu,
+					struct kvm_hyperupcall_extent *extent,
+					unsigned long i, unsigned long nr,
+					enum kvm_hyperupcall_page_state state)
+{
+	bool any = false;
+
+	for (; nr; i++, nr--)
+		any |= kvm_hyperupcall_page_take(hu, extent->region, extent->first + i, state);
+	if (any && list_empty(&extent->taken))
+		list_add_tail(&extent->taken, &hu->taken);
+	return any;
+}
+
+static void kvm_hyperupcall_start_deciding(struct kvm_hyperupcall *hu)
+{
+	WRITE_ONCE(hu->revalidate_delay, 1);
+	schedule_delayed_work(&hu->revalidate, 0);
+}
+
+/**
+ * kvm_hyperupcall_invalidate_start - the VMM's mappings of a range change
+ * @kvm: the VM
+ * @range: the range, in the VMM's addresses
+ *
+ * Called in the MMU notifier after mn_active_invalidate_count went up. May not
+ * sleep.
+ */
+void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range)
+{
+	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
+	struct interval_tree_node *node;
+	bool any = false;
+
+	if (!hu)
+		return;
+
+	switch (range->event) {
+	case MMU_NOTIFY_PROTECTION_VMA:
+	case MMU_NOTIFY_PROTECTION_PAGE:
+	case MMU_NOTIFY_SOFT_DIRTY:
+		/* The page stays, and a pin is stronger than a protection. */
+		return;
+	default:
+		break;
+	}
+
+	scoped_guard(spinlock, &hu->map_lock) {
+		hu->invalidate_seq++;
+		for (node = interval_tree_iter_first(&hu->extents, range->start, range->end - 1);
+		     node;
+		     node = interval_tree_iter_next(node, range->start, range->end - 1)) {
+			unsigned long start = max(node->start, range->start);
+			unsigned long last = min(node->last, range->end - 1);
+
+			any |= kvm_hyperupcall_extent_take(hu, kvm_hyperupcall_extent(node),
+							   (start - node->start) >> PAGE_SHIFT,
+							   ((last - start) >> PAGE_SHIFT) + 1,
+							   KVM_HYPERUPCALL_PAGE_DOUBTFUL);
+		}
+	}
+
+	if (any)
+		kvm_hyperupcall_start_deciding(hu);
+}
+
+/**
+ * kvm_hyperupcall_invalidate_memslot - a memslot is deleted or moved
+ * @kvm: the VM
+ * @slot: the memslot, which no lookup finds any more
+ *
+ * When it returns, programs do not reach the memslot's pages. May sleep.
+ */
+void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
+	unsigned long hva = slot->userspace_addr;
+	unsigned long last = hva + (slot->npages << PAGE_SHIFT) - 1;
+	struct interval_tree_node *node;
+	bool any = false;
+
+	if (!hu || slot->as_id)
+		return;
+
+	scoped_guard(spinlock, &hu->map_lock) {
+		hu->invalidate_seq++;
+		for (node = interval_tree_iter_first(&hu->extents, hva, last); node;
+		     node = interval_tree_iter_next(node, hva, last)) {
+			struct kvm_hyperupcall_extent *extent = kvm_hyperupcall_extent(node);
+			gfn_t start = max(extent->gfn, slot->base_gfn);
+			gfn_t end = min(extent->gfn + kvm_hyperupcall_extent_size(extent),
+					slot->base_gfn + slot->npages);
+
+			/* Another memslot may have the same memory. */
+			if (start < end)
+				any |= kvm_hyperupcall_extent_take(hu, extent, start - extent->gfn,
+								   end - start,
+								   KVM_HYPERUPCALL_PAGE_GONE);
+		}
+	}
+
+	if (any) {
+		bpf_window_flush(hu->window, 0, SZ_4G >> PAGE_SHIFT);
+		kvm_hyperupcall_start_deciding(hu);
+	}
+}
