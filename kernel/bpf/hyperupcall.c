@@ -204,8 +204,9 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 				    KERNEL_BPFPTR(&attr), sizeof(attr));
 	load->log_true_size = attr.log_true_size;
 	if (!IS_ERR(prog) && !prog->jited) {
+		/* The JIT is there, but has no room. */
 		bpf_prog_put(prog);
-		return ERR_PTR(-EOPNOTSUPP);
+		return ERR_PTR(-ENOMEM);
 	}
 
 	return prog;

@@ -96,12 +96,6 @@ int kvm_arch_hyperupcall_translate(struct kvm_vcpu *vcpu, gva_t gva, bool write,
 	return *gpa == INVALID_GPA ? -EFAULT : 0;
 }
 
-static bool kvm_hyperupcall_leaves_paging(struct kvm_vcpu *vcpu, unsigned long old_cr0,
-					  unsigned long cr0)
-{
-	return (old_cr0 & X86_CR0_PG) && !(cr0 & X86_CR0_PG) && kvm_vcpu_is_reset_bsp(vcpu);
-}
-
 /**
  * kvm_hyperupcall_cr0_changed - the guest wrote CR0 of a vCPU
  * @vcpu: the vCPU
@@ -115,7 +109,7 @@ static bool kvm_hyperupcall_leaves_paging(struct kvm_vcpu *vcpu, unsigned long o
  */
 void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0)
 {
-	if (kvm_hyperupcall_leaves_paging(vcpu, old_cr0, cr0))
+	if ((old_cr0 & X86_CR0_PG) && !(cr0 & X86_CR0_PG) && kvm_vcpu_is_reset_bsp(vcpu))
 		kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
 }
 
@@ -139,15 +133,15 @@ void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 /**
  * kvm_hyperupcall_cr0_reset - INIT or the VMM writes CR0 of a vCPU
  * @vcpu: the vCPU
- * @old_cr0: CR0 before
  * @cr0: CR0 after
  *
  * May sleep. That is how a VM is reset, whatever mode the vCPU is in, and the
- * VMM may expect that nothing is pinned when its call returns.
+ * VMM may expect that nothing is pinned when its call returns. The boot vCPU
+ * may have left paged mode long ago, while others went on registering.
  */
-void kvm_hyperupcall_cr0_reset(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0)
+void kvm_hyperupcall_cr0_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
 {
-	if (kvm_hyperupcall_leaves_paging(vcpu, old_cr0, cr0))
+	if (!(cr0 & X86_CR0_PG) && kvm_vcpu_is_reset_bsp(vcpu))
 		kvm_hyperupcall_reset(vcpu->kvm);
 }
 

@@ -14,7 +14,7 @@
  * The hypercall returns zero or a negative Linux errno. Structs are
  * extensible: a shorter struct than the first version is refused with
  * -EINVAL, a longer one than the host knows is accepted if its tail is zero
- * and refused with -E2BIG otherwise. Fields marked [out] are ignored on
+ * and refused with -E2BIG otherwise, as is one of more than a page. Fields marked [out] are ignored on
  * input and written on success only, except where said otherwise.
  *
  * Every opcode may fail with
@@ -25,7 +25,8 @@
  *			(or not writable where it has [out] fields)
  *	-EINVAL		a3 not zero, the struct is too short, an unknown flag,
  *			or a reserved field not zero
- *	-E2BIG		the struct is too long and its tail is not zero
+ *	-E2BIG		the struct is too long and its tail is not zero, or it
+ *			is longer than a page
  *	-ENOMEM		the host has no memory
  *	-EAGAIN		the VMM's thread has a signal to handle; call again
  *
@@ -298,7 +299,8 @@ struct hyperupcall_query {
  * -EFAULT	a page is not mapped in the guest (or not writable with
  *		HYPERUPCALL_MAP_WRITE), or is not memory that can be pinned:
  *		MMIO, a read-only memslot, memory without a struct page
- * -ENOSPC	too many regions, or no room in the window
+ * -ENOSPC	too many regions, no room in the window, or memory that is
+ *		too scattered
  * -EDQUOT	over @max_mem, @max_mem_global or the VMM's RLIMIT_MEMLOCK
  */
 struct hyperupcall_map {
@@ -357,8 +359,8 @@ struct hyperupcall_unmap {
  * -EINVAL	the verifier refuses the program, a malformed instruction, a
  *		bad name or a bad log buffer
  * -E2BIG	@insn_cnt is over @max_insns, the program takes more than
- *		@max_verified_insns to verify, a run of it may take longer
- *		than the host allows, or its calls are too deep
+ *		@max_verified_insns or too many states to verify, a run of it
+ *		may take longer than the host allows, or its calls are too deep
  * -ENOSPC	too many programs, or over @max_insns_total
  */
 struct hyperupcall_load {

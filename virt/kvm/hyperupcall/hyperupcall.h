@@ -173,6 +173,7 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
  * @map_lock: protects the window's contents, the tree of extents, the state of
  *	their pages, @taken and @invalidate_seq; taken in MMU notifiers
  * @extents: of all regions, by their addresses in the VMM
+ * @nr_extents: how many
  * @taken: those with pages that are doubtful or gone
  * @invalidate_seq: grows when anything is taken away from the guest
  * @revalidate: looks at what is @taken
@@ -202,6 +203,7 @@ struct kvm_hyperupcall {
 
 	spinlock_t map_lock;	/* what MMU notifiers look at */
 	struct rb_root_cached extents;
+	u32 nr_extents;
 	struct list_head taken;
 	unsigned long invalidate_seq;
 	struct delayed_work revalidate;

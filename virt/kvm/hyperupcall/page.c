@@ -21,6 +21,9 @@
 /* So that no loop over an extent under @map_lock is long. */
 #define KVM_HYPERUPCALL_EXTENT_MAX	512
 
+/* A guest may map one page over and over, and a notifier finds all of them. */
+#define KVM_HYPERUPCALL_MAX_EXTENTS	16384
+
 static bool kvm_hyperupcall_invalidating(struct kvm_hyperupcall *hu)
 {
 	bool active;
@@ -60,14 +63,18 @@ static int kvm_hyperupcall_page_hva(struct kvm_hyperupcall *hu, gfn_t gfn, unsig
 	return kvm_is_error_hva(*hva) || !writable ? -EFAULT : 0;
 }
 
-/* Also what programs only read is pinned for writing, which ends sharing. */
+/*
+ * Also what programs only read is pinned for writing, which ends sharing. The
+ * VMM may have to bring the page first, and want its thread for that.
+ */
 static int kvm_hyperupcall_page_pin(unsigned long hva, struct page **page)
 {
-	int r = pin_user_pages_fast(hva, 1, FOLL_WRITE | FOLL_LONGTERM, page);
+	long r = pin_user_pages_unlocked(hva, 1, page,
+					 FOLL_WRITE | FOLL_LONGTERM | FOLL_INTERRUPTIBLE);
 
 	if (r == 1)
 		return 0;
-	if (fatal_signal_pending(current))
+	if (signal_pending(current))
 		return -EAGAIN;
 	return r == -ENOMEM ? -ENOMEM : -EFAULT;
 }
@@ -123,6 +130,7 @@ static void kvm_hyperupcall_extent_add(struct kvm_hyperupcall *hu,
 		};
 		INIT_LIST_HEAD(&extent->taken);
 		list_add_tail(&extent->node, &region->extents);
+		hu->nr_extents++;
 	}
 
 	extent->hva.last = hva + PAGE_SIZE - 1;
@@ -175,7 +183,8 @@ static int kvm_hyperupcall_page_try(struct kvm_hyperupcall *hu,
  * @gfn: the guest's page
  *
  * May sleep; hu->lock is held. Return: zero, -EFAULT if it is not memory that
- * can be pinned, -EAGAIN if a signal is pending, or -ENOMEM.
+ * can be pinned, -EAGAIN if a signal is pending, -ENOSPC for memory that is too
+ * scattered, or -ENOMEM.
  */
 int kvm_hyperupcall_page_map(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region,
 			     unsigned long i, gfn_t gfn)
@@ -185,6 +194,11 @@ int kvm_hyperupcall_page_map(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_
 	int r;
 
 	lockdep_assert_held(&hu->lock);
+
+	if (hu->nr_extents == KVM_HYPERUPCALL_MAX_EXTENTS)
+		return -ENOSPC;
+	if (signal_pending(current))
+		return -EAGAIN;
 
 	new = kmalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 	if (!new)

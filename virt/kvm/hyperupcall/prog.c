@@ -81,6 +81,9 @@ static int kvm_hyperupcall_load_error(int err)
 	case -E2BIG:
 	case -ENOMEM:
 		return err;
+	case -ENOTSUPP:
+		/* The JIT is there, but has no room. */
+		return -ENOMEM;
 	default:
 		return -EINVAL;
 	}

@@ -33,6 +33,7 @@ static void kvm_hyperupcall_extent_free(struct kvm_hyperupcall *hu,
 	scoped_guard(spinlock, &hu->map_lock) {
 		interval_tree_remove(&extent->hva, &hu->extents);
 		list_del(&extent->taken);
+		hu->nr_extents--;
 		bpf_window_clear(hu->window,
 				 kvm_hyperupcall_page_offset(extent->region, extent->first),
 				 kvm_hyperupcall_extent_size(extent));
@@ -181,6 +182,7 @@ static bool kvm_hyperupcall_map_valid(struct kvm_vcpu *vcpu, const struct hyperu
 
 	return !(map->flags & ~HYPERUPCALL_MAP_WRITE) && map->size &&
 	       PAGE_ALIGNED(map->gva) && PAGE_ALIGNED(map->size) && last >= map->gva &&
+	       (s64)(map->gva ^ last) >= 0 &&
 	       kvm_arch_hyperupcall_gva_valid(vcpu, map->gva) &&
 	       kvm_arch_hyperupcall_gva_valid(vcpu, last);
 }

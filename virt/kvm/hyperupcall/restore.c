@@ -18,6 +18,9 @@
 
 #define KVM_HYPERUPCALL_STATE_MAX	SZ_64M
 
+/* After the last id the search for a free one starts anew. */
+#define KVM_HYPERUPCALL_NEXT_MAX	((u32)INT_MAX + 1)
+
 /**
  * struct kvm_hyperupcall_reader - where the state comes from
  * @pos: what was not read yet
@@ -272,8 +275,9 @@ static int kvm_hyperupcall_check_state(const void *buf, size_t size)
 	size_t crc_end = offsetofend(struct kvm_hyperupcall_state_header, crc);
 
 	if (header->magic != KVM_HYPERUPCALL_STATE_MAGIC || header->size != size ||
-	    header->reserved || header->next_prog > INT_MAX ||
-	    header->next_region > INT_MAX || header->next_link > INT_MAX)
+	    header->reserved || header->next_prog > KVM_HYPERUPCALL_NEXT_MAX ||
+	    header->next_region > KVM_HYPERUPCALL_NEXT_MAX ||
+	    header->next_link > KVM_HYPERUPCALL_NEXT_MAX)
 		return -EINVAL;
 	if (header->version != KVM_HYPERUPCALL_STATE_VERSION)
 		return -EOPNOTSUPP;

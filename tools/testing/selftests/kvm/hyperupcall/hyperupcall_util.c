@@ -275,6 +275,11 @@ static uint64_t hup_read_stat(int fd, const char *name)
 	return value;
 }
 
+uint64_t hup_vcpu_stat(struct hup *h, unsigned int vcpu, const char *name)
+{
+	return hup_read_stat(h->vcpus[vcpu].stats_fd, name);
+}
+
 /* Waits until the vCPU's thread sleeps in HLT. */
 void hup_wait_blocking(struct hup *h, unsigned int vcpu)
 {

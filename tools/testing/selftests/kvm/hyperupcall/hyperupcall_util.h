@@ -91,6 +91,9 @@ void hup_start(struct hup *h, unsigned int vcpu, hup_guest_fn fn,
 uint64_t hup_join(struct hup *h, unsigned int vcpu);
 void hup_wait_blocking(struct hup *h, unsigned int vcpu);
 
+/* One of KVM's statistics of a vCPU. */
+uint64_t hup_vcpu_stat(struct hup *h, unsigned int vcpu, const char *name);
+
 /* Hypercalls. They return what the hypervisor returned. */
 long hup_raw(struct hup *h, uint64_t op, uint64_t gva, uint64_t size,
 	     uint64_t a3);

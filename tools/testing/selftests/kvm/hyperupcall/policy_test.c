@@ -170,14 +170,118 @@ HUP_TEST(policy, policy_struct)
 
 HUP_TEST(policy, capability_arguments)
 {
-	struct kvm_vm *vm = vm_create_barebones();
-	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_HYPERUPCALL,
-		.flags = 1,
+	static const struct kvm_enable_cap caps[] = {
+		{ .cap = KVM_CAP_HYPERUPCALL, .flags = 1 },
+		{ .cap = KVM_CAP_HYPERUPCALL, .args = { [2] = 1 } },
+		{ .cap = KVM_CAP_HYPERUPCALL, .args = { [3] = 1 } },
 	};
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvm_enable_cap cap;
+	int i;
 
-	EXPECT_EQ(-1, __vm_ioctl(vm, KVM_ENABLE_CAP, &cap));
-	EXPECT_EQ(EINVAL, errno);
+	for (i = 0; i < ARRAY_SIZE(caps); i++) {
+		cap = caps[i];
+		EXPECT_EQ(-1, __vm_ioctl(vm, KVM_ENABLE_CAP, &cap));
+		EXPECT_EQ(EINVAL, errno);
+	}
+	kvm_vm_free(vm);
+}
+
+/* What Documentation/virt/hyperupcall.rst calls "at most". */
+struct largest {
+	const char *what;
+	size_t offset;
+	uint32_t limit;
+};
+
+#define LARGEST(field, _limit) {					\
+	.what = #field,							\
+	.offset = offsetof(struct kvm_hyperupcall_policy, field),	\
+	.limit = _limit,						\
+}
+
+static const struct largest largest[] = {
+	LARGEST(max_progs, 256),
+	LARGEST(max_links, 256),
+	LARGEST(max_regions, 1024),
+	LARGEST(max_insns, 131072),
+	LARGEST(max_insns_global, 4096),
+	LARGEST(max_verified_insns, 262144),
+	LARGEST(max_verified_insns_global, 262144),
+	LARGEST(max_loops, 65536),
+	LARGEST(mem_percent, 100),
+	LARGEST(mem_percent_global, 100),
+	LARGEST(budget_ns, 500000000),
+};
+
+HUP_TEST(policy, at_most)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvm_hyperupcall_policy policy;
+	uint32_t *limit;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(largest); i++) {
+		memset(&policy, 0, sizeof(policy));
+		limit = (void *)&policy + largest[i].offset;
+		*limit = largest[i].limit;
+		EXPECT_EQ(0, hup_enable(vm, &policy, sizeof(policy)))
+			TH_LOG("%s", largest[i].what);
+		++*limit;
+		EXPECT_EQ(-EINVAL, hup_enable(vm, &policy, sizeof(policy)))
+			TH_LOG("%s", largest[i].what);
+	}
+	kvm_vm_free(vm);
+}
+
+/* Until there is a vCPU, the VMM may change its mind. */
+HUP_TEST(policy, last_one_counts)
+{
+	struct kvm_hyperupcall_policy policy = { .max_progs = 7 };
+	struct hup *h = hup_create_vm(1);
+	struct hyperupcall_query q;
+
+	EXPECT_EQ(0, hup_enable(h->vm, &policy, sizeof(policy)));
+	policy.max_progs = 9;
+	EXPECT_EQ(0, hup_enable(h->vm, &policy, sizeof(policy)));
+	/* A policy that is refused changes nothing. */
+	policy.max_progs = ~0U;
+	EXPECT_EQ(-EINVAL, hup_enable(h->vm, &policy, sizeof(policy)));
+	hup_add_vcpus(h);
+	hup_boot(h);
+	hup_query(h, &q);
+	EXPECT_EQ(9, q.max_progs);
+	hup_free(h);
+}
+
+/* What the guest sees is KVM's word, whatever CPUID the VMM sets. */
+HUP_TEST(policy, cpuid_of_the_vmm)
+{
+	struct hup *on = hup_create_vm(1), *off = hup_create_vm(1);
+
+	EXPECT_EQ(0, hup_enable(on->vm, NULL, 0));
+	hup_add_vcpus(on);
+	hup_add_vcpus(off);
+	vcpu_clear_cpuid_feature(on->vcpus[0].vcpu,
+				 X86_FEATURE_KVM_HYPERUPCALL);
+	vcpu_set_cpuid_feature(off->vcpus[0].vcpu, X86_FEATURE_KVM_HYPERUPCALL);
+	hup_boot(on);
+	hup_boot(off);
+	EXPECT_EQ(true, announced(on));
+	EXPECT_EQ(false, announced(off));
+	hup_free(on);
+	hup_free(off);
+}
+
+/* Of the confidential VMs, those that need no hardware. */
+HUP_TEST(policy, confidential_vm)
+{
+	struct kvm_vm *vm;
+
+	if (!(kvm_check_cap(KVM_CAP_VM_TYPES) & BIT(KVM_X86_SW_PROTECTED_VM)))
+		SKIP(return, "no software-protected VMs");
+	vm = vm_create_barebones_type(KVM_X86_SW_PROTECTED_VM);
+	EXPECT_EQ(-EOPNOTSUPP, hup_enable(vm, NULL, 0));
 	kvm_vm_free(vm);
 }
 

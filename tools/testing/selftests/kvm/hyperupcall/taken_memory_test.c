@@ -6,116 +6,59 @@
 #include <sys/wait.h>
 
 #include "kvm_test_harness.h"
+#include "taken_memory.h"
 #include "window_programs.h"
 
-#define SLOT		10
-#define NR_PAGES	8
-#define TAKEN		3	/* of these pages */
-
-static void *taken_page(struct hup_mem *mem)
-{
-	return mem->hva + TAKEN * PAGE_SIZE;
-}
-
-static void punch_hole(struct hup *h, struct hup_mem *mem)
-{
-	int fd = memslot2region(h->vm, SLOT)->fd;
-
-	TEST_ASSERT(!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			       TAKEN * PAGE_SIZE, PAGE_SIZE), "fallocate");
-}
-
-static void dontneed(struct hup *h, struct hup_mem *mem)
-{
-	TEST_ASSERT(!madvise(taken_page(mem), PAGE_SIZE, MADV_DONTNEED),
-		    "madvise");
-}
-
-static void unmap(struct hup *h, struct hup_mem *mem)
-{
-	TEST_ASSERT(!munmap(taken_page(mem), PAGE_SIZE), "munmap");
-}
-
-static void map_over(struct hup *h, struct hup_mem *mem)
-{
-	void *p = mmap(taken_page(mem), PAGE_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-
-	TEST_ASSERT(p != MAP_FAILED, "mmap");
-}
-
-static void delete_slot(struct hup *h, struct hup_mem *mem)
-{
-	struct userspace_mem_region *region = memslot2region(h->vm, SLOT);
-
-	vm_set_user_memory_region(h->vm, SLOT, 0,
-				  region->region.guest_phys_addr, 0, mem->hva);
-}
-
-static void move_slot(struct hup *h, struct hup_mem *mem)
-{
-	struct userspace_mem_region *region = memslot2region(h->vm, SLOT);
-
-	vm_set_user_memory_region(h->vm, SLOT, 0,
-				  region->region.guest_phys_addr + (1 << 28),
-				  mem->size, mem->hva);
-}
-
-/* A way to take memory away; each is a test of its own. */
 FIXTURE(taken) {
 	struct hup *h;
 	struct hup_mem mem;
 	long region;
 	uint32_t offset;
 	unsigned long locked;
+	int huge_pages;
 };
 
 FIXTURE_VARIANT(taken) {
-	enum vm_mem_backing_src_type type;
-	bool whole_slot;
-	void (*take)(struct hup *h, struct hup_mem *mem);
+	const struct way *way;
 };
 
-FIXTURE_VARIANT_ADD(taken, punch_hole) {
-	.type = VM_MEM_SRC_SHMEM,
-	.whole_slot = false,
-	.take = punch_hole,
-};
+FIXTURE_VARIANT_ADD(taken, punch_hole) { .way = &way_punch_hole };
+FIXTURE_VARIANT_ADD(taken, remove) { .way = &way_remove };
+FIXTURE_VARIANT_ADD(taken, truncate) { .way = &way_truncate };
+FIXTURE_VARIANT_ADD(taken, punch_huge) { .way = &way_punch_huge };
+FIXTURE_VARIANT_ADD(taken, dontneed) { .way = &way_dontneed };
+FIXTURE_VARIANT_ADD(taken, dontneed_huge) { .way = &way_dontneed_huge };
+FIXTURE_VARIANT_ADD(taken, unmap) { .way = &way_unmap };
+FIXTURE_VARIANT_ADD(taken, map_over) { .way = &way_map_over };
+FIXTURE_VARIANT_ADD(taken, move_away) { .way = &way_move_away };
+FIXTURE_VARIANT_ADD(taken, delete_slot) { .way = &way_delete_slot };
+FIXTURE_VARIANT_ADD(taken, move_slot) { .way = &way_move_slot };
 
-FIXTURE_VARIANT_ADD(taken, dontneed) {
-	.type = VM_MEM_SRC_ANONYMOUS,
-	.whole_slot = false,
-	.take = dontneed,
-};
+#define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 
-FIXTURE_VARIANT_ADD(taken, unmap) {
-	.type = VM_MEM_SRC_ANONYMOUS,
-	.whole_slot = false,
-	.take = unmap,
-};
+/* Returns how many huge pages there were. */
+static int set_huge_pages(int n)
+{
+	FILE *f = fopen(NR_HUGEPAGES, "r+");
+	int old;
 
-FIXTURE_VARIANT_ADD(taken, map_over) {
-	.type = VM_MEM_SRC_ANONYMOUS,
-	.whole_slot = false,
-	.take = map_over,
-};
-
-FIXTURE_VARIANT_ADD(taken, delete_slot) {
-	.type = VM_MEM_SRC_ANONYMOUS,
-	.whole_slot = true,
-	.take = delete_slot,
-};
-
-FIXTURE_VARIANT_ADD(taken, move_slot) {
-	.type = VM_MEM_SRC_ANONYMOUS,
-	.whole_slot = true,
-	.take = move_slot,
-};
+	TEST_ASSERT(f && fscanf(f, "%d", &old) == 1 && !fseek(f, 0, SEEK_SET) &&
+		    fprintf(f, "%d\n", n) > 0 && !fclose(f),
+		    "cannot set " NR_HUGEPAGES);
+	return old;
+}
 
 FIXTURE_SETUP(taken)
 {
-	self->h = hup_create(1);
-	self->mem = hup_add_slot(self->h, variant->type, SLOT, NR_PAGES, 0);
+	static const struct kvm_hyperupcall_policy policy = {
+		.mem_percent = 100,
+	};
+
+	if (variant->way->type == VM_MEM_SRC_SHARED_HUGETLB)
+		self->huge_pages = set_huge_pages(2);
+	self->h = hup_create_policy(1, &policy);
+	self->mem = add_slot_for(self->h, variant->way);
+	memset(self->mem.hva, 0, self->mem.size);
 	self->locked = hup_locked_kb();
 	self->region = hup_map(self->h, self->mem.gva, self->mem.size,
 			       HYPERUPCALL_MAP_WRITE, &self->offset);
@@ -124,6 +67,8 @@ FIXTURE_SETUP(taken)
 
 FIXTURE_TEARDOWN(taken)
 {
+	if (variant->way->type == VM_MEM_SRC_SHARED_HUGETLB)
+		set_huge_pages(self->huge_pages);
 	/* The library would unmap what is gone: leave that to exit(). */
 }
 
@@ -153,14 +98,14 @@ HUP_TEST(taken, page_by_page)
 	for (i = 0; i < NR_PAGES; i++)
 		hup_run(h, storer, self->offset + i * PAGE_SIZE, i + 1, NULL);
 
-	variant->take(h, &self->mem);
+	variant->way->take(h, &self->mem);
 	wait_until_gone(h, loader, self->offset + TAKEN * PAGE_SIZE);
-	if (variant->whole_slot)
+	if (variant->way->whole_slot)
 		wait_until_gone(h, loader, self->offset + (NR_PAGES - 1) * PAGE_SIZE);
 
 	for (i = 0; i < NR_PAGES; i++) {
 		at = self->offset + i * PAGE_SIZE;
-		want = variant->whole_slot || i == TAKEN ? 0 : i + 1;
+		want = variant->way->whole_slot || i == TAKEN ? 0 : i + 1;
 		EXPECT_EQ(want, hup_run(h, loader, at, 0, &faults))
 			TH_LOG("page %d", i);
 		EXPECT_EQ(!want, faults) TH_LOG("page %d", i);
@@ -172,13 +117,49 @@ HUP_TEST(taken, page_by_page)
 	EXPECT_EQ(self->locked, hup_locked_kb());
 }
 
+/* What comes into its place is not in the window before it is mapped. */
+HUP_TEST(taken, given_back)
+{
+	struct hup *h = self->h;
+	long loader = load_loader(h, BPF_DW, 0);
+	long storer = load_storer(h, BPF_DW, 0);
+	uint32_t at = self->offset + TAKEN * PAGE_SIZE, offset;
+	uint64_t *word = taken_page(&self->mem), faults;
+
+	variant->way->take(h, &self->mem);
+	wait_until_gone(h, loader, at);
+	if (variant->way->give_back)
+		variant->way->give_back(h, &self->mem);
+
+	*word = 5;
+	EXPECT_EQ(0, hup_run(h, loader, at, 0, &faults));
+	EXPECT_EQ(1, faults);
+	hup_run(h, storer, at, 77, &faults);
+	EXPECT_EQ(1, faults);
+	EXPECT_EQ(5, *word);
+
+	ASSERT_LT(0, hup_map(h, self->mem.gva + TAKEN * PAGE_SIZE, PAGE_SIZE,
+			     HYPERUPCALL_MAP_WRITE, &offset));
+	EXPECT_EQ(5, hup_run(h, loader, offset, 0, &faults));
+	EXPECT_EQ(0, faults);
+	hup_run(h, storer, offset, 77, &faults);
+	EXPECT_EQ(77, *word);
+	EXPECT_EQ(0, hup_run(h, loader, at, 0, &faults));
+	EXPECT_EQ(1, faults);
+
+	EXPECT_EQ(0, hup_unmap(h, self->region));
+	EXPECT_EQ(self->locked + 4, hup_locked_kb());
+	EXPECT_EQ(77, hup_run(h, loader, offset, 0, &faults));
+	EXPECT_EQ(0, faults);
+}
+
 /* What was charged comes back, without UNMAP, too. */
 HUP_TEST(taken, charge_after_vm)
 {
 	struct hup *h = self->h;
 
 	EXPECT_EQ(self->locked + self->mem.size / 1024, hup_locked_kb());
-	variant->take(h, &self->mem);
+	variant->way->take(h, &self->mem);
 	hup_release(h);
 	EXPECT_EQ(self->locked, hup_locked_kb());
 }
@@ -214,7 +195,7 @@ HUP_TEST(taken, while_programs_run)
 	hup_start(h, 0, guest_hammer, h->data.gva, h->data.gva + PAGE_SIZE, 0,
 		  0);
 	usleep(100000);
-	variant->take(h, &self->mem);
+	variant->way->take(h, &self->mem);
 	for (i = 0; i < 2000 && !READ_ONCE(last->faults); i++)
 		usleep(1000);
 	WRITE_ONCE(*stop, 1);
@@ -250,6 +231,27 @@ static void have_a_child(struct hup *h, struct hup_mem *mem)
 	TEST_ASSERT(waitpid(pid, NULL, 0) == pid, "waitpid");
 }
 
+static void compact(struct hup *h, struct hup_mem *mem)
+{
+	FILE *f = fopen("/proc/sys/vm/compact_memory", "w");
+
+	TEST_ASSERT(f && fprintf(f, "1\n") > 0 && !fclose(f),
+		    "no defragmentation");
+}
+
+/* A child that writes gets copies, whoever writes first. */
+static void have_a_busy_child(struct hup *h, struct hup_mem *mem)
+{
+	pid_t pid = fork();
+
+	TEST_ASSERT(pid >= 0, "fork");
+	if (!pid) {
+		memset(mem->hva, 0x55, mem->size);
+		_exit(0);
+	}
+	TEST_ASSERT(waitpid(pid, NULL, 0) == pid, "waitpid");
+}
+
 static void set_flags(struct hup *h, struct hup_mem *mem)
 {
 	vm_mem_region_set_flags(h->vm, SLOT, KVM_MEM_LOG_DIRTY_PAGES);
@@ -267,6 +269,8 @@ FIXTURE_VARIANT_ADD(kept, protect) { .disturb = protect };
 FIXTURE_VARIANT_ADD(kept, mark_free) { .disturb = mark_free };
 FIXTURE_VARIANT_ADD(kept, page_out) { .disturb = page_out };
 FIXTURE_VARIANT_ADD(kept, have_a_child) { .disturb = have_a_child };
+FIXTURE_VARIANT_ADD(kept, have_a_busy_child) { .disturb = have_a_busy_child };
+FIXTURE_VARIANT_ADD(kept, compact) { .disturb = compact };
 FIXTURE_VARIANT_ADD(kept, set_flags) { .disturb = set_flags };
 
 FIXTURE_SETUP(kept)

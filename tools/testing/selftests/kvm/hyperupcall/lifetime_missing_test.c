@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MAP that takes long, since the VMM has yet to provide the memory or there is
+ * much of it: it goes on as long as nobody wants something else of its vCPU.
+ */
+#include <signal.h>
+
+#include "kvm_test_harness.h"
+#include "missing_memory.h"
+#include "whole_window.h"
+#include "window_programs.h"
+
+#define NR_PAGES	4
+
+FIXTURE(missing) {
+	struct hup *h;
+	struct hup_mem mem;
+	struct hyperupcall_map *map;
+	int uffd;
+};
+
+static uint64_t guest_call(uint64_t op, uint64_t gva, uint64_t size,
+			   uint64_t a3)
+{
+	return kvm_hypercall(KVM_HC_HYPERUPCALL, op, gva, size, 0);
+}
+
+FIXTURE_SETUP(missing)
+{
+	struct hup *h = hup_create(2);
+
+	self->h = h;
+	self->uffd = missing_add_slot(h, NR_PAGES, &self->mem);
+	self->map = h->data.hva;
+	*self->map = (struct hyperupcall_map) {
+		.gva = self->mem.gva,
+		.size = self->mem.size,
+		.flags = HYPERUPCALL_MAP_WRITE,
+	};
+	hup_start(h, 0, guest_call, HYPERUPCALL_MAP, h->data.gva,
+		  sizeof(*self->map), 0);
+}
+
+FIXTURE_TEARDOWN(missing)
+{
+	/* The library would delete a memslot that is gone. */
+	hup_release(self->h);
+}
+
+HUP_TEST(missing, provided)
+{
+	uint64_t content[512] = { 77 };
+	uint64_t faults;
+	void *page;
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		page = missing_wait(self->uffd);
+		EXPECT_EQ(self->mem.hva + i * PAGE_SIZE, page);
+		content[0] = 77 + i;
+		missing_provide(self->uffd, page, content);
+	}
+	ASSERT_EQ(0, hup_join(self->h, 0));
+	for (i = 0; i < NR_PAGES; i++) {
+		EXPECT_EQ(77 + i,
+			  hup_run(self->h, load_loader(self->h, BPF_DW, 0),
+				  self->map->offset + i * PAGE_SIZE, 0,
+				  &faults));
+		EXPECT_EQ(0, faults);
+	}
+}
+
+/* The VMM gives up the memory instead: what remains is refused. */
+HUP_TEST(missing, taken_meanwhile)
+{
+	unsigned long locked;
+
+	missing_wait(self->uffd);
+	locked = hup_locked_kb();
+	vm_set_user_memory_region(self->h->vm, MISSING_SLOT, 0,
+				  (1ULL << 30) + ((uint64_t)MISSING_SLOT << 24),
+				  0, self->mem.hva);
+	ASSERT_EQ(0, munmap(self->mem.hva, self->mem.size));
+	/* Who waits looks again. */
+	close(self->uffd);
+	EXPECT_EQ(-EFAULT, (long)hup_join(self->h, 0));
+	EXPECT_EQ(locked - self->mem.size / 1024, hup_locked_kb());
+}
+
+static void on_signal(int sig)
+{
+}
+
+/*
+ * A VMM that wants its thread back sends it a signal, as it does for any guest
+ * that waits for memory.
+ */
+HUP_TEST(missing, interrupted)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	uint64_t content[512] = {};
+	int i;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	missing_wait(self->uffd);
+	pthread_kill(self->h->vcpus[0].thread, SIGUSR1);
+	usleep(100000);
+	for (i = 0; i < NR_PAGES; i++)
+		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
+				content);
+	EXPECT_EQ(-EAGAIN, (long)hup_join(self->h, 0));
+}
+
+FIXTURE(much) {
+	struct hup *h;
+	unsigned long locked;
+};
+
+FIXTURE_SETUP(much)
+{
+	struct hup_mem real;
+
+	self->h = whole_window_create(&real);
+	self->locked = hup_locked_kb();
+}
+
+FIXTURE_TEARDOWN(much)
+{
+	hup_free(self->h);
+}
+
+/* What was mapped before the signal came is given back. */
+HUP_TEST(much, interrupted)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct hup *h = self->h;
+	struct hyperupcall_map map = {
+		.gva = WHOLE_WINDOW_GVA,
+		.size = WHOLE_WINDOW_SIZE,
+	};
+	struct hyperupcall_query q;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	memcpy(h->data.hva, &map, sizeof(map));
+	hup_start(h, 0, guest_call, HYPERUPCALL_MAP, h->data.gva, sizeof(map),
+		  0);
+	/* It is charged before anything of it is mapped. */
+	while (hup_locked_kb() == self->locked)
+		usleep(1000);
+	pthread_kill(h->vcpus[0].thread, SIGUSR1);
+	EXPECT_EQ(-EAGAIN, (long)hup_join(h, 0));
+	hup_query(h, &q);
+	EXPECT_EQ(0, q.mem);
+	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+}
+
+int main(int argc, char **argv)
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Functions of a program.
+ */
+#include "verifier_case.h"
+
+LOGIC(c_calls_arguments, (a ^ b) + 3 * 4 - 5)
+LOGIC(c_calls_kept, a - b)
+
+/* A program and functions that each call the next one and add one. */
+static unsigned int build_deep(struct bpf_insn *insns, unsigned int frames)
+{
+	unsigned int i, n = 0;
+
+	for (i = 1; i < frames; i++) {
+		insns[n++] = BPF_CALL_REL(2);
+		insns[n++] = BPF_ALU64_IMM(BPF_ADD, R0, 1);
+		insns[n++] = BPF_EXIT_INSN();
+	}
+	insns[n++] = BPF_MOV64_IMM(R0, 1);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+static unsigned int build_eight_deep(struct bpf_insn *insns,
+				     const struct bpf_insn *tested)
+{
+	return build_deep(insns, 8);
+}
+
+static unsigned int build_nine_deep(struct bpf_insn *insns,
+				    const struct bpf_insn *tested)
+{
+	return build_deep(insns, 9);
+}
+
+static unsigned int build_many_calls(struct bpf_insn *insns,
+				     const struct bpf_insn *tested)
+{
+	const unsigned int calls = 200, first = 2 * calls + 3;
+	unsigned int i, n = 0;
+
+	insns[n++] = BPF_MOV64_IMM(R6, 0);
+	for (i = 0; i < calls; i++) {
+		insns[n] = BPF_CALL_REL(first + 2 * i - n - 1);
+		n++;
+		insns[n++] = BPF_ALU64_REG(BPF_ADD, R6, R0);
+	}
+	insns[n++] = BPF_MOV64_REG(R0, R6);
+	insns[n++] = BPF_EXIT_INSN();
+	for (i = 0; i < calls; i++) {
+		insns[n++] = BPF_MOV64_IMM(R0, 1);
+		insns[n++] = BPF_EXIT_INSN();
+	}
+	return n;
+}
+
+static const struct prog_case calls_cases[] = {
+	{
+		"subprogram",
+		PROG(BPF_MOV64_IMM(R1, 20),
+		     BPF_CALL_REL(2),
+		     BPF_ALU64_IMM(BPF_ADD, R0, 2),
+		     BPF_EXIT_INSN(),
+		     BPF_MOV64_REG(R0, R1),
+		     BPF_ALU64_IMM(BPF_MUL, R0, 2),
+		     BPF_EXIT_INSN()),
+		__retval(42)
+	},
+	{
+		"function with five arguments",
+		PROG(HUP_DATA(R0, R1, 0), HUP_DATA(R2, R1, 1),
+		     BPF_MOV64_REG(R1, R0),
+		     BPF_MOV64_IMM(R3, 3),
+		     BPF_MOV64_IMM(R4, 4),
+		     BPF_MOV64_IMM(R5, 5),
+		     BPF_CALL_REL(4),
+		     BPF_MOV64_REG(R1, R0),
+		     BPF_ALU64_IMM(BPF_RSH, R1, 32),
+		     BPF_ALU64_REG(BPF_XOR, R0, R1),
+		     BPF_EXIT_INSN(),
+		     BPF_ALU64_REG(BPF_XOR, R1, R2),
+		     BPF_ALU64_REG(BPF_MUL, R3, R4),
+		     BPF_ALU64_REG(BPF_ADD, R1, R3),
+		     BPF_ALU64_REG(BPF_SUB, R1, R5),
+		     BPF_MOV64_REG(R0, R1),
+		     BPF_EXIT_INSN()),
+		__same(c_calls_arguments)
+	},
+	{
+		"registers that a function keeps",
+		PROG(HUP_DATA(R0, R1, 0), HUP_DATA(R2, R1, 1),
+		     BPF_MOV64_REG(R6, R0),
+		     BPF_MOV64_REG(R7, R2),
+		     BPF_CALL_REL(6),
+		     BPF_MOV64_REG(R0, R6),
+		     BPF_ALU64_REG(BPF_SUB, R0, R7),
+		     BPF_MOV64_REG(R1, R0),
+		     BPF_ALU64_IMM(BPF_RSH, R1, 32),
+		     BPF_ALU64_REG(BPF_XOR, R0, R1),
+		     BPF_EXIT_INSN(),
+		     BPF_MOV64_IMM(R6, 1),
+		     BPF_MOV64_IMM(R7, 2),
+		     BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()),
+		__same(c_calls_kept)
+	},
+	{
+		"eight functions deep",
+		__built(build_eight_deep),
+		__retval(8)
+	},
+	{
+		"200 functions",
+		__built(build_many_calls),
+		__retval(200)
+	},
+	{
+		"may_goto in a function",
+		PROG(BPF_CALL_REL(1),
+		     BPF_EXIT_INSN(),
+		     BPF_MOV64_IMM(R0, 0),
+		     HUP_MAY_GOTO(1),
+		     BPF_JMP_A(-2),
+		     BPF_EXIT_INSN()),
+		__failure(EINVAL,
+			  "may_goto is allowed in the entry function only")
+	},
+	{
+		"recursion",
+		PROG(BPF_CALL_REL(1),
+		     BPF_EXIT_INSN(),
+		     BPF_CALL_REL(-1),
+		     BPF_EXIT_INSN()),
+		__failure(E2BIG, "the call stack of 9 frames is too deep")
+	},
+	{
+		"function that calls itself",
+		PROG(BPF_CALL_REL(1),
+		     BPF_EXIT_INSN(),
+		     BPF_CALL_REL(-1),
+		     BPF_EXIT_INSN()),
+		__failure(E2BIG, "the call stack of 9 frames is too deep")
+	},
+	{
+		"program that calls itself",
+		PROG(BPF_CALL_REL(-1),
+		     BPF_EXIT_INSN()),
+		__failure(E2BIG, "the call stack of 9 frames is too deep")
+	},
+	{
+		"nine functions deep",
+		__built(build_nine_deep),
+		__failure(E2BIG, "the call stack of 9 frames is too deep")
+	},
+	{
+		"call out of the program",
+		PROG(BPF_CALL_REL(7),
+		     BPF_EXIT_INSN()),
+		__failure(EINVAL, "call to invalid destination")
+	},
+	{
+		"call before the program",
+		PROG(BPF_CALL_REL(-7),
+		     BPF_EXIT_INSN()),
+		__failure(EINVAL, "call to invalid destination")
+	},
+	{
+		"call into an instruction",
+		PROG(BPF_CALL_REL(3),
+		     BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN(),
+		     BPF_LD_IMM64(R0, 0),
+		     BPF_EXIT_INSN()),
+		__failure(EINVAL, "last insn is not an exit or jmp")
+	},
+	{
+		"function that goes on into the next",
+		PROG(BPF_CALL_REL(2),
+		     BPF_CALL_REL(2),
+		     BPF_EXIT_INSN(),
+		     BPF_MOV64_IMM(R0, 0),
+		     BPF_MOV64_IMM(R0, 1),
+		     BPF_EXIT_INSN()),
+		__failure(EINVAL, "last insn is not an exit or jmp")
+	},
+	{
+		"call with an offset",
+		PROG(BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 1,
+				  1),
+		     BPF_EXIT_INSN(),
+		     BPF_MOV64_IMM(R0, 0), BPF_EXIT_INSN()),
+		__failure(EINVAL, "BPF_CALL uses reserved fields")
+	},
+	{
+		"function that jumps into its caller",
+		PROG(BPF_MOV64_IMM(R0, 0),
+		     BPF_CALL_REL(1),
+		     BPF_EXIT_INSN(),
+		     BPF_JMP_A(-2)),
+		__failure(EINVAL, "jump out of range from insn 3 to 2")
+	},
+	{
+		"call at the end",
+		PROG(BPF_CALL_REL(1),
+		     BPF_EXIT_INSN(),
+		     BPF_MOV64_IMM(R0, 0),
+		     BPF_CALL_REL(-2)),
+		__failure(EINVAL, "last insn is not an exit or jmp")
+	},
+	{
+		"function that nobody calls",
+		PROG(BPF_MOV64_IMM(R0, 0),
+		     BPF_EXIT_INSN(),
+		     BPF_CALL_REL(-3),
+		     BPF_EXIT_INSN()),
+		__failure(EINVAL, "unreachable insn 2")
+	},
+};
