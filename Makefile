@@ -31,6 +31,27 @@ run: kernel qemu module ## boot a guest on a host, measure TLB shootdowns, print
 check: kernel qemu module selftests ## run all tests, end with "N passed, N failed"
 	@lab/check.sh
 
+.PHONY: check-debug
+check-debug: kernel qemu module selftests ## the same with KASAN, lockdep, kmemleak and the like in L1
+	@VARIANT=debug lab/kernel.sh build
+	@VARIANT=debug lab/check.sh
+
+.PHONY: check-kvm
+check-kvm: kernel qemu selftests ## run the kernel's KVM selftests with and without the series, compare
+	@VARIANT=base lab/kernel.sh build
+	@lab/check-kvm.sh
+
+.PHONY: coverage
+coverage: kernel qemu module selftests ## which lines of the kernel side the tests reach, a table a file
+	@VARIANT=coverage lab/kernel.sh build
+	@lab/coverage.sh
+
+.PHONY: fuzz
+fuzz: kernel qemu selftests ## run both fuzzers: CALLS=n PROGRAMS=n SEED=n, DEBUG=1 as check-debug
+	@$(if $(DEBUG),VARIANT=debug lab/kernel.sh build)
+	@$(if $(DEBUG),VARIANT=debug) CALLS='$(CALLS)' PROGRAMS='$(PROGRAMS)' \
+		SEED='$(SEED)' lab/fuzz.sh
+
 .PHONY: packages
 packages: ## install the Debian packages that the build needs
 	@lab/install.sh
@@ -68,8 +89,11 @@ series: source ## write the patch series with cover letter to build/series
 	@lab/series.sh write
 
 .PHONY: series-check
-series-check: source ## checkpatch.pl --strict on the series, git am on the pristine source
+series-check: kernel ## checkpatch, git am, other configurations, sparse, W=1, documents
 	@lab/series.sh check
+	@VARIANT=module lab/kernel.sh build
+	@VARIANT=without lab/kernel.sh build
+	@lab/static.sh
 
 .PHONY: series-build
 series-build: source ## build every commit of the series
@@ -77,9 +101,9 @@ series-build: source ## build every commit of the series
 
 .PHONY: clean
 clean: ## remove what was built, keep the sources
-	rm -rf build/linux/obj build/qemu/obj build/qemu-path build/qemu-probed \
-		build/guest build/selftests build/series build/series-* \
-		build/lab build/log
+	rm -rf build/linux/obj* build/base/obj* build/qemu/obj build/qemu-path \
+		build/qemu-probed build/guest build/selftests build/series \
+		build/series-* build/static build/lab build/log
 
 .PHONY: distclean
 distclean: ## remove build/, with the sources and every commit in build/linux

@@ -6,13 +6,14 @@
 # their own paths; COMMAND's output and both consoles are in build/log/NAME/.
 #
 #	-c CPUS		CPUs of L1 (1)
-#	-m SIZE		memory of L1 (2G)
+#	-m SIZE		memory of L1 (2G, 4G with VARIANT=debug)
 #	-a ARGUMENTS	more for L1's kernel command line
 #	-k BZIMAGE	kernel (the one that is built)
-#	-t SECONDS	wall-clock limit (300)
+#	-t SECONDS	wall-clock limit (300), 6 times that with VARIANT=debug
 #	-i		virtual clock that counts instructions, where there is TCG
 #
-# L1_KERNEL and QEMU in the environment replace what was built.
+# L1_KERNEL and QEMU in the environment replace what was built. A VARIANT is
+# L1's kernel only: L2 has the ordinary one.
 #
 # A line in either console that lab/trouble finds fails the test, whatever
 # COMMAND says.
@@ -22,7 +23,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/lab/env.sh"
 
 cpus=1
-mem=2G
+mem=$memory
 append=
 kernel=${L1_KERNEL:-$obj/arch/x86/boot/bzImage}
 limit=300
@@ -47,9 +48,12 @@ log=$build/log/$name
 rm -rf "$log"
 mkdir -p "$log/l1"
 
+guest_kernel=$kernel
+[ -z "$VARIANT" ] || guest_kernel=$build/linux/obj/arch/x86/boot/bzImage
+
 # What L1 needs to know, as shell assignments; "$@" quoted for its shell.
 {
-	echo "kernel='$kernel'"
+	echo "kernel='$guest_kernel'"
 	printf 'set --'
 	for word; do
 		printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"
@@ -76,6 +80,7 @@ init=$root/lab/l1-init $append" \
 echo "$*" >"$log/qemu.command"
 
 status=0
+limit=$((limit * patience))
 timeout -k 5 "$limit" "$@" >"$log/qemu.log" 2>&1 </dev/null || status=$?
 if [ $status -eq 124 ]; then
 	die "$name: no end after $limit s, see build/log/$name/"
@@ -85,6 +90,8 @@ elif [ $status -ne 0 ]; then
 fi
 "$root/lab/trouble" "$log/l1.console" "$log/l2.console" >&2 ||
 	die "$name: trouble in a console, see build/log/$name/"
+[ ! -s "$log/l1/leaks" ] ||
+	die "$name: L1 leaks memory, see build/log/$name/l1/leaks"
 [ -s "$log/l1/status" ] ||
 	die "$name: L1 did not say how it ended, see build/log/$name/l1.console"
 exit "$(cat "$log/l1/status")"

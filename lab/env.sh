@@ -5,7 +5,21 @@
 
 build=$root/build
 linux=$build/linux
-obj=$linux/obj
+# VARIANT is the name of another kernel than the ordinary one: configs/ has what
+# it wants on top of configs/kernel.config, and what for.
+VARIANT=${VARIANT-}
+suffix=${VARIANT:+-$VARIANT}
+# base is the pristine source, the others have the ordinary one's.
+[ "$VARIANT" != base ] || linux=$build/base
+# In the tree, so that ccache serves all of them.
+obj=$linux/obj$suffix
+kmake_options=
+# Memory of L1, and how much longer than the ordinary one it takes.
+memory=2G
+patience=1
+case $VARIANT in
+debug)	memory=4G patience=6 ;;
+esac
 jobs=${JOBS:-$(nproc)}
 # lab/qemu.sh has left it there, unless the caller has one.
 QEMU=${QEMU:-$(cat "$build/qemu-path" 2>/dev/null || :)}
@@ -30,9 +44,15 @@ step()
 	"$root/lab/step.sh" "$@"
 }
 
+fragments()
+{
+	cat "$root/configs/kernel.config" ${VARIANT:+"$root/configs/$VARIANT.config"}
+}
+
 # kmake ARGUMENTS...: make in the kernel tree, objects in $obj
 kmake()
 {
+	# shellcheck disable=SC2086 # words
 	make -C "$linux" O="$obj" LOCALVERSION= CC='ccache gcc' \
-		HOSTCC='ccache gcc' -j"$jobs" "$@"
+		HOSTCC='ccache gcc' -j"$jobs" $kmake_options "$@"
 }

@@ -4,15 +4,16 @@
 # The kernel, from Debian's source package to bzImage, in build/linux:
 #
 #	kernel.sh unpack	the pristine source as a git tree, tag base
+#	kernel.sh pristine	a second checkout of it, in build/base
 #	kernel.sh build		what is checked out there, into build/linux/obj
 #
 # lab/tree.sh puts the series on top in between. A step whose inputs have not
-# changed costs nothing.
+# changed costs nothing. With VARIANT, see lab/env.sh, build makes another
+# kernel of the same source.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/lab/env.sh"
-fragment=$root/configs/kernel.config
 tarball=${KERNEL_TARBALL:-/usr/src/linux-source-6.12.tar.xz}
 
 unpack()
@@ -24,7 +25,6 @@ unpack()
 	git init -q -b series
 	git config gc.auto 0
 	git config core.untrackedCache true
-	echo /obj >>.git/info/exclude
 	git add -A -f
 	GIT_AUTHOR_DATE='2024-11-17T22:15:08Z' GIT_COMMITTER_DATE='2024-11-17T22:15:08Z' \
 		git -c user.name=Debian -c user.email=debian-kernel@lists.debian.org \
@@ -47,18 +47,43 @@ kernelversion()
 	awk '$2 == "=" && n < 3 { printf "%s%s", n++ ? "." : "", $3 }' Makefile
 }
 
+# The pristine source once more, in build/base.
+check_out_base()
+{
+	[ ! -e "$build/base/.git" ] || return 0
+	git -C "$build/linux" worktree prune
+	git -C "$build/linux" worktree add -q --detach "$build/base" refs/tags/base
+}
+
+# git sees no objects of variants.
+exclude_objects()
+{
+	grep -qx '/obj\*' "$build/linux/.git/info/exclude" ||
+		echo '/obj*' >>"$build/linux/.git/info/exclude"
+}
+
 # Everything that decides the configuration; a changed file that nobody has
 # committed counts too.
 config_inputs()
 {
-	cat "$fragment"
+	fragments
 	git -C "$linux" ls-files -s -- '*Kconfig*'
 	git -C "$linux" diff HEAD -- '*Kconfig*'
+}
+
+# What passes the files to count to kbuild, which knows them by their path from
+# the Makefile: KVM's is in the architecture's folder.
+gcov_options()
+{
+	(cd "$root" && find arch kernel virt -name '*.c' | sort) |
+		sed -e 's,^virt/kvm/,../../../&,' -e '/^\.\./!s,.*/,,' \
+			-e 's,\(.*\)c$,GCOV_PROFILE_\1o=y,'
 }
 
 # Everything that decides the image.
 build_inputs()
 {
+	[ -z "$kmake_options" ] || echo "$kmake_options"
 	cat "$obj/.config"
 	git -C "$linux" rev-parse 'HEAD^{tree}'
 	git -C "$linux" diff HEAD
@@ -78,12 +103,20 @@ unchanged()
 	[ -f "$obj/$1" ] && [ "$(digest "$2")" = "$(cat "$obj/$1")" ]
 }
 
+# What the fragments want: of an option that is in both, the last counts.
+wanted()
+{
+	fragments | awk -F = '/^CONFIG_/ { want[$1] = $0 }
+		END { for (name in want) print want[name] }'
+}
+
 configure()
 {
 	kmake tinyconfig
-	cat "$fragment" >>"$obj/.config"
+	wanted >>"$obj/.config"
 	kmake olddefconfig
 
+	wanted >"$obj/.wanted"
 	bad=
 	while read -r want; do
 		case $want in
@@ -94,8 +127,8 @@ configure()
 			grep -qxF "$want" "$obj/.config" || bad="$bad $want"
 			;;
 		esac
-	done <"$fragment"
-	[ -z "$bad" ] || die "olddefconfig did not keep$bad: a dependency is missing in configs/kernel.config"
+	done <"$obj/.wanted"
+	[ -z "$bad" ] || die "olddefconfig did not keep$bad: a dependency is missing in configs/"
 	digest config_inputs >"$obj/.hyperupcall-config"
 }
 
@@ -107,6 +140,7 @@ compile()
 	echo "$inputs" >"$obj/.hyperupcall-build"
 }
 
+[ "$VARIANT" != coverage ] || kmake_options=$(gcov_options)
 case ${1-} in
 unpack)
 	[ ! -e "$linux/.git" ] || exit 0
@@ -114,15 +148,18 @@ unpack)
 	step unpack "unpacks the kernel source into build/linux" "$0" --unpack
 	;;
 build)
+	exclude_objects
+	[ "$VARIANT" != base ] || check_out_base
 	mkdir -p "$obj"
 	unchanged .hyperupcall-config config_inputs ||
-		step config "configures the kernel" "$0" --configure
+		step "config$suffix" "configures the kernel" "$0" --configure
 	unchanged .hyperupcall-build build_inputs ||
-		step kernel "builds the kernel (20 minutes the first time, on 2 cores)" \
+		step "kernel$suffix" "builds the kernel (20 minutes the first time, on 2 cores)" \
 			"$0" --compile
 	;;
+pristine)	exclude_objects; check_out_base ;;
 --unpack)	unpack ;;
 --configure)	configure ;;
 --compile)	compile ;;
-*)		die "usage: kernel.sh unpack | build" ;;
+*)		die "usage: kernel.sh unpack | pristine | build" ;;
 esac

@@ -17,7 +17,7 @@ if [ ! "$out/qemu" -nt "$qemu" ]; then
 	ldd "$qemu" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' >"$out/qemu.libs"
 fi
 
-for program in shootdown shootdown_check; do
+for program in shootdown shootdown_check kexec_file; do
 	source=$root/lab/$program.c
 	[ -e "$source" ] || continue
 	if [ ! "$out/bin/$program" -nt "$source" ]; then
@@ -34,6 +34,7 @@ list()
 	echo "/bin/come-and-go $root/lab/come-and-go"
 	echo "/bin/shootdown $out/bin/shootdown"
 	echo "/bin/shootdown_check $out/bin/shootdown_check"
+	echo "/bin/kexec_file $out/bin/kexec_file"
 	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"
 }
 

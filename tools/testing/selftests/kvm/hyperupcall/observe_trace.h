@@ -12,7 +12,6 @@
 
 #include "test_util.h"
 
-#define TRACE_INSTANCE	"instances/hyperupcall_test"
 #define TRACE_LINES	256
 
 struct trace {
@@ -40,7 +39,8 @@ static inline bool trace_open(struct trace *t)
 	snprintf(t->mount, sizeof(t->mount), "/tmp/tracefs.XXXXXX");
 	if (!mkdtemp(t->mount) || mount("tracefs", t->mount, "tracefs", 0, NULL))
 		return false;
-	snprintf(t->dir, sizeof(t->dir), "%s/" TRACE_INSTANCE, t->mount);
+	snprintf(t->dir, sizeof(t->dir), "%s/instances/hyperupcall.%d", t->mount,
+		 getpid());
 	TEST_ASSERT(!mkdir(t->dir, 0700), "cannot create %s: %s", t->dir,
 		    strerror(errno));
 	return true;
