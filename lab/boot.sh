@@ -68,7 +68,7 @@ set -- "${QEMU:-$(cat "$build/qemu-path")}" \
 	-kernel "$kernel" -append "console=ttyS0 loglevel=5 panic=-1 \
 root=hostroot rootfstype=9p ro \
 rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
-init=$root/lab/l1-init $append" \
+init=$root/lab/l1-init $parameters $append" \
 	-serial "file:$log/l1.console" \
 	-fsdev local,id=hostroot,path=/,security_model=none,readonly=on,multidevs=remap \
 	-device virtio-9p-pci,fsdev=hostroot,mount_tag=hostroot \

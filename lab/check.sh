@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # check.sh [NAME...]: runs the cases of lab/cases and the KVM selftests, or
-# those of these names, two at a time: each boots an L1 of its own. The last
-# line is "N passed, N failed". With VARIANT that is L1's kernel, and the cases
+# those of these names, two at a time: each boots an L1 of its own. Selftests
+# whose names begin alike share one: "window" is all of window_*_test, and
+# "window_edges_test" one of them. The last line is "N passed, N failed". With VARIANT that is L1's kernel, and the cases
 # that run on this machine are left out.
 
 set -eu
@@ -19,13 +20,49 @@ flock -n 9 || die "another check.sh is running here, and the logs are its"
 rm -rf "$log"
 mkdir -p "$log"
 
+# The ordinary kernel cannot make an allocation fail; these say so and skip.
+wants_faults='abi_memory_test'
+
+selftests()
+{
+	for test in build/selftests/hyperupcall/*_test; do
+		name=$(basename "$test")
+		[ -x "$test" ] || continue
+		[ -n "$VARIANT" ] || [ "$name" != "$wants_faults" ] || continue
+		echo "$name $test"
+	done
+}
+
+# selftest_case NAME BINARY...
+selftest_case()
+{
+	echo "$1 2 900 sh lab/tests/selftest.sh $(shift; echo "$@")"
+}
+
+# A case for each first word of a name; the fuzzers take the longest.
+grouped()
+{
+	for group in $(selftests | sed 's/[ _].*//' |
+		awk '/^(hypercall|program)$/ { first = first "\n" $0; next }
+			{ rest = rest "\n" $0 }
+			END { print first rest }' | awk '$0 && !seen[$0]++'); do
+		# shellcheck disable=SC2046 # words
+		selftest_case "$group" $(selftests | sed -n "s/^${group}_[^ ]* //p")
+	done
+}
+
+single()
+{
+	selftests | while read -r name test; do
+		selftest_case "$name" "$test"
+	done
+}
+
 cases()
 {
 	sed -e 's/#.*//' -e '/^[ \t]*$/d' lab/cases
-	for test in build/selftests/hyperupcall/*_test; do
-		[ ! -x "$test" ] ||
-			echo "$(basename "$test") 2 300 sh lab/tests/selftest.sh $test"
-	done
+	grouped
+	[ $# -eq 0 ] || single
 }
 
 in_l1()
@@ -47,7 +84,7 @@ wanted()
 	done
 }
 
-cases | in_l1 | wanted "$@" >"$log/cases"
+cases "$@" | in_l1 | wanted "$@" >"$log/cases"
 xargs -r -P 2 -L 1 lab/check-case.sh <"$log/cases"
 
 passed=0

@@ -31,26 +31,26 @@ project_files()
 	overlay_files | grep -E "$1" | grep -vE '^(tools|samples)/'
 }
 
-# warnings TREE: what sparse and W=1 say of the folders there. All of it each
-# time: gcc says nothing of what it need not compile, and ccache makes it cheap.
+# warnings TREE FOLDER...: what sparse and W=1 say. All of it each time: gcc says
+# nothing of what it need not compile, and ccache makes that cheap.
 warnings()
-{
-	(
-		linux=$1
-		obj=$linux/obj-static
-		mkdir -p "$obj"
-		if ! fragments | cmp -s - "$obj/.fragments"; then
-			kmake -s tinyconfig
-			fragments >>"$obj/.config"
-			kmake -s olddefconfig
-			fragments >"$obj/.fragments"
-		fi
-		kmake -s prepare
-		(cd "$obj" && folders | xargs -I '{}' find '{}' -name '*.o' -delete 2>/dev/null) || :
-		# shellcheck disable=SC2046 # one word a folder
-		kmake -k C=2 W=1 $(folders)
-	)
-}
+(
+	linux=$1
+	obj=$linux/obj-static
+	shift
+	mkdir -p "$obj"
+	if ! fragments | cmp -s - "$obj/.fragments"; then
+		kmake -s tinyconfig
+		fragments >>"$obj/.config"
+		kmake -s olddefconfig
+		fragments >"$obj/.fragments"
+	fi
+	kmake -s prepare
+	for folder; do
+		[ ! -d "$obj/$folder" ] || find "$obj/$folder" -name '*.o' -delete
+	done
+	kmake -k C=2 W=1 "$@"
+)
 
 # Nothing of these changes what is found in the pristine source.
 base_inputs()
@@ -86,13 +86,15 @@ new_findings()
 compile()
 {
 	mkdir -p "$out"
+	# shellcheck disable=SC2046 # one word a folder
+	set -- $(folders)
 	now=$(base_inputs | sha256sum)
 	if [ "$now" != "$(cat "$out/base.inputs" 2>/dev/null)" ]; then
 		"$root/lab/kernel.sh" pristine
-		warnings "$build/base" >"$out/base.log" 2>&1
+		warnings "$build/base" "$@" >"$out/base.log" 2>&1
 		echo "$now" >"$out/base.inputs"
 	fi
-	warnings "$linux" >"$out/series.log" 2>&1 || {
+	warnings "$linux" "$@" >"$out/series.log" 2>&1 || {
 		cat "$out/series.log"
 		die "the folders that the series touches do not build"
 	}
@@ -113,11 +115,13 @@ kernel_doc()
 documents()
 {
 	obj=$linux/obj-static
+	# Sphinx says nothing of what it need not read again.
+	rm -rf "$obj/Documentation/output"
 	kmake htmldocs SPHINXDIRS=virt >"$out/htmldocs.log" 2>&1 || {
 		cat "$out/htmldocs.log"
 		return 1
 	}
-	[ -s "$obj/Documentation/output/virt/virt/hyperupcall.html" ] ||
+	[ -s "$obj/Documentation/output/virt/hyperupcall.html" ] ||
 		die "htmldocs made no hyperupcall.html"
 	project_files '^(Documentation|.*\.h$)' >"$out/files"
 	! grep -F -f "$out/files" "$out/htmldocs.log"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Reads the TAP output of one case; -v status is the case's exit status.
+# Reads the TAP output of one case, of one test or several; -v status is the
+# case's exit status.
 # Prints "PASSED FAILED", then what was wrong or skipped.
 
 function wrong(what)
@@ -12,13 +13,12 @@ function wrong(what)
 /^not ok /	{ wrong($0); seen++; next }
 /^ok .*# *SKIP/	{ notes = notes "    skipped: " $0 "\n"; seen++; next }
 /^ok /		{ passed++; seen++; next }
-/^1\.\.[0-9]+/	{ planned = substr($1, 4); plans++ }
+/^1\.\.0/	{ wrong("nothing was tested: " $0) }
+/^1\.\.[0-9]+/	{ planned += substr($1, 4); plans++ }
 
 END {
-	if (plans != 1)
-		wrong("no TAP plan, or more than one")
-	else if (planned == 0)
-		wrong("nothing was tested")
+	if (!plans)
+		wrong("no TAP plan")
 	else if (seen != planned)
 		wrong("planned " planned " tests, " seen + 0 " were seen")
 	if (status && !failed)

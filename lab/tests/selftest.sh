@@ -1,6 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# selftest.sh BINARY: a KVM selftest, from a tmpfs.
+# selftest.sh BINARY...: KVM selftests, one after the other, from a tmpfs.
 
-cp "$1" /run/selftest && exec /run/selftest
+status=0
+for test; do
+	echo "# $test"
+	cp "$test" /run/selftest
+	/run/selftest || status=$?
+done
+exit $status

@@ -151,7 +151,7 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
 /**
  * struct kvm_hyperupcall - a VM's hyperupcalls
  * @kvm: the VM
- * @policy: what is allowed; constant once there is a vCPU
+ * @policy: what is allowed; constant once there is a vCPU or anything registered
  * @lock: protects what hypercalls change: all that follows but @chains'
  *	readers and what @map_lock protects. It nests outside mmap_lock.
  * @progs: struct kvm_hyperupcall_prog by id
@@ -177,7 +177,7 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
  * @taken: those with pages that are doubtful or gone
  * @invalidate_seq: grows when anything is taken away from the guest
  * @revalidate: looks at what is @taken
- * @revalidate_delay: jiffies until it looks again at what it could not decide
+ * @revalidate_delay: jiffies until it looks
  */
 struct kvm_hyperupcall {
 	struct kvm *kvm;
@@ -285,6 +285,7 @@ void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
 u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu);
 
 /* vm.c */
+bool kvm_hyperupcall_refused(struct kvm *kvm);
 int kvm_hyperupcall_get_window(struct kvm_hyperupcall *hu);
 void kvm_hyperupcall_clear(struct kvm_hyperupcall *hu);
 

@@ -178,7 +178,7 @@ static int kvm_hyperupcall_link_add(struct kvm_hyperupcall *hu, struct kvm_hyper
 
 	if (kvm_hyperupcall_events[event].global && kvm_hyperupcall_chain(hu, event))
 		return -EEXIST;
-	if (hu->nr_links == hu->policy.max_links)
+	if (hu->nr_links >= hu->policy.max_links)
 		return -ENOSPC;
 
 	link = kvm_hyperupcall_link_alloc(event);

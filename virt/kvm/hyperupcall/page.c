@@ -90,20 +90,23 @@ void kvm_hyperupcall_page_unpin(struct kvm_hyperupcall_region *region, unsigned 
 	region->pages[i].page = NULL;
 }
 
-/* Whether the page follows the last one of @region, so that an extent may have both. */
+/*
+ * Whether the last extent of @region may have the page, too: it is as far behind
+ * the first one everywhere. Pages between them may be missing, after a restore.
+ */
 static bool kvm_hyperupcall_page_follows(const struct kvm_hyperupcall_region *region,
 					 unsigned long i, gfn_t gfn, unsigned long hva)
 {
 	const struct kvm_hyperupcall_extent *extent;
-	unsigned long nr;
+	unsigned long n;
 
 	if (list_empty(&region->extents))
 		return false;
 
 	extent = list_last_entry(&region->extents, struct kvm_hyperupcall_extent, node);
-	nr = kvm_hyperupcall_extent_size(extent);
-	return nr < KVM_HYPERUPCALL_EXTENT_MAX && extent->first + nr == i &&
-	       extent->gfn + nr == gfn && extent->hva.last + 1 == hva;
+	n = i - extent->first;
+	return n < KVM_HYPERUPCALL_EXTENT_MAX && extent->gfn + n == gfn &&
+	       extent->hva.start + (n << PAGE_SHIFT) == hva;
 }
 
 /* Makes a page known to notifiers, in the last extent or in @new, which is used up then. */

@@ -112,13 +112,18 @@ static int kvm_hyperupcall_merge_policy(struct kvm_hyperupcall_policy *policy,
  * @user: user pointer to a struct kvm_hyperupcall_policy, or 0
  * @size: its size, 0 if and only if @user is 0
  *
- * The VM has no vCPU yet. Return: zero, -EFAULT, -E2BIG or -EINVAL.
+ * The VM has no vCPU yet; hu->lock is held. Return: zero, -EFAULT, -E2BIG,
+ * -EINVAL, or -EBUSY if something is registered under the old limits.
  */
 int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size)
 {
 	struct kvm_hyperupcall_policy policy, wanted = {};
 	int r;
 
+	lockdep_assert_held(&hu->lock);
+
+	if (hu->nr_progs || hu->nr_regions || hu->nr_links)
+		return -EBUSY;
 	if (!user != !size)
 		return -EINVAL;
 	if (user && size < KVM_HYPERUPCALL_POLICY_SIZE_VER0)

@@ -115,7 +115,8 @@ static int kvm_hyperupcall_check_load(struct kvm_hyperupcall *hu, u32 insn_cnt, 
 	if (insn_cnt > (flags & HYPERUPCALL_LOAD_GLOBAL ? policy->max_insns_global :
 							  policy->max_insns))
 		return -E2BIG;
-	if (hu->nr_progs == policy->max_progs || insn_cnt > policy->max_insns_total - hu->nr_insns)
+	if (hu->nr_progs >= policy->max_progs ||
+	    (u64)hu->nr_insns + insn_cnt > policy->max_insns_total)
 		return -ENOSPC;
 
 	return 0;

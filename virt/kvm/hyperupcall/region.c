@@ -74,7 +74,7 @@ static int kvm_hyperupcall_check_quota(struct kvm_hyperupcall *hu, unsigned long
 {
 	unsigned long max_pages;
 
-	if (hu->nr_regions == hu->policy.max_regions || nr_pages > KVM_HYPERUPCALL_LAST_PAGE)
+	if (hu->nr_regions >= hu->policy.max_regions || nr_pages > KVM_HYPERUPCALL_LAST_PAGE)
 		return -ENOSPC;
 
 	max_pages = kvm_hyperupcall_has_global_link(hu) ? kvm_hyperupcall_max_pages_global(hu) :

@@ -289,16 +289,24 @@ static int kvm_hyperupcall_check_state(const void *buf, size_t size)
 
 static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void *buf, size_t size)
 {
+	u32 next_prog = hu->next_prog, next_region = hu->next_region, next_link = hu->next_link;
 	int r;
 
 	lockdep_assert_held(&hu->lock);
 
+	if (kvm_hyperupcall_refused(hu->kvm))
+		return -EOPNOTSUPP;
 	if (hu->nr_progs || hu->nr_regions || hu->nr_links)
 		return -EEXIST;
 
 	r = kvm_hyperupcall_read_state(hu, buf, size);
-	if (r)
-		kvm_hyperupcall_clear(hu);
+	if (!r)
+		return 0;
+
+	kvm_hyperupcall_clear(hu);
+	hu->next_prog = next_prog;
+	hu->next_region = next_region;
+	hu->next_link = next_link;
 	return r;
 }
 
@@ -308,7 +316,7 @@ static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void
  * @user: the state and its size
  *
  * Return: zero, -EFAULT, -EINVAL for a damaged state, -EOPNOTSUPP for another
- * version, -EEXIST if the VM has something already, -EINTR, -ENOTTY if it has
+ * version or a confidential VM, -EEXIST if the VM has something already, -EINTR, -ENOTTY if it has
  * no hyperupcalls, or what the guest would get that registers the same.
  */
 long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state __user *user)

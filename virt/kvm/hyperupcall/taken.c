@@ -30,6 +30,34 @@ enum kvm_hyperupcall_verdict {
 };
 
 /*
+ * Shared memory is in its file; the page tables only know what was touched of
+ * late. Reclaim takes a page out of them before it finds the pin, and so does
+ * who punches a hole, before the page leaves the file.
+ */
+static bool kvm_hyperupcall_page_in_file(struct mm_struct *mm, unsigned long hva,
+					 struct page *page)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, hva);
+	struct folio *folio = page_folio(page);
+
+	return vma && vma->vm_flags & VM_SHARED && vma->vm_file && !PageHWPoison(page) &&
+	       folio_mapping(folio) == vma->vm_file->f_mapping &&
+	       folio->index + folio_page_idx(folio, page) == linear_page_index(vma, hva);
+}
+
+static bool kvm_hyperupcall_page_in_tables(struct mm_struct *mm, unsigned long hva,
+					   struct page *page)
+{
+	struct page *now;
+
+	if (get_user_pages_remote(mm, hva, 1, FOLL_NOFAULT, &now, NULL) != 1)
+		return false;
+
+	put_page(now);
+	return now == page;
+}
+
+/*
  * Whoever wants to migrate or reclaim the page takes it out of the page tables
  * for a moment, under its lock, before finding that it is pinned.
  */
@@ -37,23 +65,21 @@ static enum kvm_hyperupcall_verdict kvm_hyperupcall_page_look(struct mm_struct *
 							      unsigned long hva,
 							      struct page *page)
 {
+	enum kvm_hyperupcall_verdict verdict = KVM_HYPERUPCALL_LOST;
 	struct folio *folio = page_folio(page);
-	struct page *now = NULL;
-	long r;
 
 	mmap_read_lock(mm);
 	if (!folio_trylock(folio)) {
 		mmap_read_unlock(mm);
 		return KVM_HYPERUPCALL_BUSY;
 	}
-	r = get_user_pages_remote(mm, hva, 1, FOLL_NOFAULT, &now, NULL);
+	if (kvm_hyperupcall_page_in_tables(mm, hva, page))
+		verdict = KVM_HYPERUPCALL_KEPT;
+	else if (kvm_hyperupcall_page_in_file(mm, hva, page))
+		verdict = KVM_HYPERUPCALL_BUSY;
 	folio_unlock(folio);
 	mmap_read_unlock(mm);
-	if (r != 1)
-		return KVM_HYPERUPCALL_LOST;
-
-	put_page(now);
-	return now == page ? KVM_HYPERUPCALL_KEPT : KVM_HYPERUPCALL_LOST;
+	return verdict;
 }
 
 /* Return: false if it is too early to say. */
@@ -171,13 +197,18 @@ bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
 	return list_empty(&hu->taken);
 }
 
-static void kvm_hyperupcall_look_again(struct kvm_hyperupcall *hu)
+/*
+ * The worker's time is the host's: it rests ten times as long as it worked. What
+ * it could not decide is looked at less and less often.
+ */
+static void kvm_hyperupcall_rest(struct kvm_hyperupcall *hu, unsigned long worked, bool done)
 {
-	unsigned long delay = READ_ONCE(hu->revalidate_delay);
+	unsigned long delay = done ? 0 : 2 * READ_ONCE(hu->revalidate_delay);
 
-	WRITE_ONCE(hu->revalidate_delay, min_t(unsigned long, 2 * delay,
-					       KVM_HYPERUPCALL_MAX_DELAY));
-	schedule_delayed_work(&hu->revalidate, delay);
+	delay = clamp(max(delay, 10 * worked), 1UL, (unsigned long)KVM_HYPERUPCALL_MAX_DELAY);
+	WRITE_ONCE(hu->revalidate_delay, delay);
+	if (!done)
+		queue_delayed_work(system_unbound_wq, &hu->revalidate, delay);
 }
 
 /* The work behind the notifiers. */
@@ -186,6 +217,7 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	struct kvm_hyperupcall *hu = container_of(to_delayed_work(work), struct kvm_hyperupcall,
 						  revalidate);
 	struct mm_struct *mm = hu->kvm->mm;
+	unsigned long start = jiffies;
 
 	/* When the mm goes, kvm_mmu_notifier_release() drops all regions. */
 	if (!mmget_not_zero(mm))
@@ -193,10 +225,11 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 
 	/* A hypercall may hold the lock for long, and others want the worker. */
 	if (!mutex_trylock(&hu->lock)) {
-		schedule_delayed_work(&hu->revalidate, 1);
+		queue_delayed_work(system_unbound_wq, &hu->revalidate, 1);
 	} else {
-		if (!kvm_hyperupcall_decide(hu, mm))
-			kvm_hyperupcall_look_again(hu);
+		bool done = kvm_hyperupcall_decide(hu, mm);
+
+		kvm_hyperupcall_rest(hu, jiffies - start, done);
 		mutex_unlock(&hu->lock);
 	}
 	mmput_async(mm);
@@ -233,10 +266,10 @@ static bool kvm_hyperupcall_extent_take(struct kvm_hyperupcall *hu,
 	return any;
 }
 
+/* A no-op while the work is on its way. */
 static void kvm_hyperupcall_start_deciding(struct kvm_hyperupcall *hu)
 {
-	WRITE_ONCE(hu->revalidate_delay, 1);
-	schedule_delayed_work(&hu->revalidate, 0);
+	queue_delayed_work(system_unbound_wq, &hu->revalidate, READ_ONCE(hu->revalidate_delay));
 }
 
 /**

@@ -33,19 +33,25 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 }
 
 /**
- * kvm_hyperupcall_refuse - a VM gets no hyperupcalls, now and later
- * @kvm: a VM without vCPUs whose memory KVM cannot read, with kvm->lock held
+ * kvm_hyperupcall_refuse - a VM gets no hyperupcalls, and loses those it has
+ * @kvm: a VM whose memory KVM cannot read, with kvm->lock held
  */
 void kvm_hyperupcall_refuse(struct kvm *kvm)
 {
 	lockdep_assert_held(&kvm->lock);
 
-	kvm->hyperupcall_refused = true;
+	WRITE_ONCE(kvm->hyperupcall_refused, true);
+	kvm_hyperupcall_reset(kvm);
 }
 EXPORT_SYMBOL_GPL(kvm_hyperupcall_refuse);
 
-/* Said once in a while: nothing that this VM does will change it. */
-static bool kvm_hyperupcall_refused(struct kvm *kvm)
+/**
+ * kvm_hyperupcall_refused - whether a VM gets no hyperupcalls
+ * @kvm: the VM
+ *
+ * Says why once in a while: nothing that this VM does will change it.
+ */
+bool kvm_hyperupcall_refused(struct kvm *kvm)
 {
 	if (!kvm->hyperupcall_refused && !kvm_arch_has_private_mem(kvm))
 		return false;
@@ -63,11 +69,18 @@ static bool kvm_hyperupcall_refused(struct kvm *kvm)
  */
 int kvm_hyperupcall_create_vm(struct kvm *kvm)
 {
+	struct kvm_hyperupcall *hu;
+
 	if (!READ_ONCE(kvm_hyperupcall_default) || kvm_arch_has_private_mem(kvm))
 		return 0;
 
-	kvm->hyperupcall = kvm_hyperupcall_alloc(kvm);
-	return kvm->hyperupcall ? 0 : -ENOMEM;
+	hu = kvm_hyperupcall_alloc(kvm);
+	if (!hu)
+		return -ENOMEM;
+
+	/* MMU notifiers follow the pointer, and find it initialised. */
+	smp_store_release(&kvm->hyperupcall, hu);
+	return 0;
 }
 
 /**
@@ -77,7 +90,7 @@ int kvm_hyperupcall_create_vm(struct kvm *kvm)
  *	kvm_hyperupcall_policy, or zero for the host's defaults
  *
  * Return: zero, -EINVAL, -E2BIG, -EFAULT, -EOPNOTSUPP for a confidential VM,
- * -EBUSY if there are vCPUs already, or -ENOMEM.
+ * -EBUSY if there are vCPUs or anything registered already, or -ENOMEM.
  */
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
@@ -97,7 +110,9 @@ int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 	if (!hu)
 		return -ENOMEM;
 
+	mutex_lock(&hu->lock);
 	r = kvm_hyperupcall_set_policy(hu, cap->args[0], cap->args[1]);
+	mutex_unlock(&hu->lock);
 	if (r) {
 		if (hu != kvm->hyperupcall)
 			kfree(hu);

@@ -10,6 +10,7 @@
 #include "verifier_calls.h"
 #include "verifier_context.h"
 #include "verifier_flow.h"
+#include "verifier_loops.h"
 #include "verifier_helpers.h"
 #include "verifier_malformed.h"
 #include "verifier_secrets.h"
@@ -34,6 +35,7 @@ static const struct verifier_suite suites[] = {
 	SUITE(secrets),
 	SUITE(helpers),
 	SUITE(flow),
+	SUITE(loops),
 	SUITE(calls),
 	SUITE(malformed),
 	SUITE(speculation),

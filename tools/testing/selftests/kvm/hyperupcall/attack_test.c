@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a hostile guest, or a hostile VMM without privileges, tried and must not
+ * get: a way around a limit, around the verifier, or memory that nobody pays.
+ */
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <linux/bpf.h>
+
+#include "kvm_test_harness.h"
+#include "locked_memory.h"
+#include "state_util.h"
+#include "window_programs.h"
+
+FIXTURE(attack) {
+};
+
+FIXTURE_SETUP(attack)
+{
+}
+
+FIXTURE_TEARDOWN(attack)
+{
+}
+
+/* More than the verifier follows a misprediction for. */
+#define FAR	6000
+
+/*
+ * Reads where the first word of the event's data points to, if a CPU takes the
+ * second branch for the wrong one. Between the two are jumps that are never
+ * taken, which the JIT gets to see nothing of: they take no time.
+ */
+static unsigned int build_gadget(struct bpf_insn *insns, unsigned int far)
+{
+	unsigned int n = 0;
+
+	insns[n++] = HUP_DATA(BPF_REG_2, BPF_REG_1, 0);
+	insns[n++] = HUP_DATA(BPF_REG_0, BPF_REG_1, 1);
+	insns[n++] = BPF_MOV64_IMM(BPF_REG_5, 0);
+	insns[n++] = BPF_ALU64_IMM(BPF_AND, BPF_REG_0, 1);
+	insns[n++] = BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, 1);
+	insns[n++] = BPF_MOV64_REG(BPF_REG_2, BPF_REG_1);
+	insns[n++] = BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, far + 2);
+	while (far--)
+		insns[n++] = BPF_JMP_IMM(BPF_JNE, BPF_REG_5, 0, far + 4);
+	insns[n++] = BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0);
+	insns[n++] = BPF_EXIT_INSN();
+	insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 0);
+	insns[n++] = BPF_EXIT_INSN();
+	/* Where no jump goes. */
+	insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 1);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+/* Bytes of machine code of the program that was loaded last. */
+static uint32_t jited_len(void)
+{
+	union bpf_attr attr = {};
+	struct bpf_prog_info info = {};
+	int fd;
+
+	while (!syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr)))
+		attr.start_id = attr.next_id;
+	attr = (union bpf_attr) { .prog_id = attr.start_id };
+	fd = syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
+	TEST_ASSERT(fd >= 0, "BPF_PROG_GET_FD_BY_ID");
+	attr = (union bpf_attr) {
+		.info = { fd, sizeof(info), (uintptr_t)&info },
+	};
+	TEST_ASSERT(!syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)),
+		    "BPF_OBJ_GET_INFO_BY_FD");
+	close(fd);
+	return info.jited_prog_len;
+}
+
+/* A program may be taken if the jumps are still there, so that they take time. */
+HUP_TEST(attack, gadget_behind_jumps_that_vanish)
+{
+	static const unsigned int fars[] = { 1, FAR / 2, FAR };
+	struct bpf_insn insns[FAR + 16];
+	struct hup *h = hup_create(1);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fars); i++) {
+		unsigned int n = build_gadget(insns, fars[i]);
+
+		if (hup_load(h, insns, n) == -EACCES) {
+			EXPECT_NE(NULL, strstr(h->log.hva,
+					       "R2 invalid mem access 'scalar'"));
+			continue;
+		}
+		EXPECT_LT(1, fars[i]);
+		/* A test and a conditional jump take five bytes at least. */
+		EXPECT_LT(5 * fars[i], jited_len());
+	}
+	hup_free(h);
+}
+
+/* A state of programs that do nothing. */
+struct progs_state {
+	struct kvm_hyperupcall_state_header header;
+	struct {
+		struct kvm_hyperupcall_state_prog prog;
+		struct bpf_insn insns[2];
+	} progs[2];
+};
+
+static void progs_state(struct progs_state *s)
+{
+	const struct bpf_insn mov = BPF_MOV64_IMM(BPF_REG_0, 0);
+	const struct bpf_insn exit = BPF_EXIT_INSN();
+	int i;
+
+	*s = (struct progs_state) {
+		.header = {
+			.magic = KVM_HYPERUPCALL_STATE_MAGIC,
+			.version = KVM_HYPERUPCALL_STATE_VERSION,
+			.nr_progs = 2,
+			.next_prog = 3,
+		},
+	};
+	for (i = 0; i < 2; i++) {
+		s->progs[i].prog.id = i + 1;
+		s->progs[i].prog.insn_cnt = 2;
+		s->progs[i].insns[0] = mov;
+		s->progs[i].insns[1] = exit;
+	}
+	state_seal(s, sizeof(*s));
+}
+
+/*
+ * A VM that has more than its policy allows has no room for anything. Its boot
+ * vCPU never comes, so that nothing of the state goes when the first one does.
+ */
+HUP_TEST(attack, policy_below_the_state)
+{
+	static const struct kvm_hyperupcall_policy small[] = {
+		{ .max_progs = 1 },
+		{ .max_insns_total = 2 },
+	};
+	struct progs_state s;
+	struct hup *h;
+	int i, r;
+
+	progs_state(&s);
+	for (i = 0; i < ARRAY_SIZE(small); i++) {
+		h = hup_create_vm(1);
+		ASSERT_EQ(0, __vm_ioctl(h->vm, KVM_SET_BOOT_CPU_ID, (void *)7));
+		ASSERT_EQ(0, hup_enable(h->vm, NULL, 0));
+		ASSERT_EQ(0, state_set(h, &s, sizeof(s)));
+		r = hup_enable(h->vm, &small[i], sizeof(small[i]));
+		EXPECT_EQ(true, !r || r == -EBUSY);
+		hup_add_vcpus(h);
+		hup_boot(h);
+		if (!r)
+			EXPECT_EQ(-ENOSPC, hup_load_return(h, 0)) TH_LOG("%d", i);
+		hup_free(h);
+	}
+}
+
+#define SLOT		10
+#define NR_PAGES	8
+
+/*
+ * Reclaim takes pages of a shared mapping out of the VMM's page tables before it
+ * finds that they are pinned. The VMM has them all the same.
+ */
+HUP_TEST(attack, reclaim_of_shared_memory)
+{
+	struct hup *h = hup_create(1);
+	struct hup_mem mem = hup_add_slot(h, VM_MEM_SRC_SHMEM, SLOT, NR_PAGES, 0);
+	long loader = load_loader(h, BPF_DW, 0);
+	uint64_t faults;
+	uint32_t offset;
+	int i;
+
+	for (i = 0; i < NR_PAGES; i++)
+		*(uint64_t *)(mem.hva + i * PAGE_SIZE) = i + 1;
+	ASSERT_LT(0, hup_map(h, mem.gva, mem.size, HYPERUPCALL_MAP_WRITE, &offset));
+	ASSERT_EQ(0, madvise(mem.hva, mem.size, MADV_PAGEOUT));
+	/* More than KVM needs to decide that a page is gone. */
+	usleep(100000);
+	for (i = 0; i < NR_PAGES; i++) {
+		EXPECT_EQ(i + 1, hup_run(h, loader, offset + i * PAGE_SIZE, 0, &faults));
+		EXPECT_EQ(0, faults) TH_LOG("page %d", i);
+	}
+	hup_free(h);
+}
+
+/* What the threads of the VMM do to memory that the guest maps and unmaps. */
+struct storm {
+	struct hup *h;
+	struct hup_mem mem;
+	bool stop;
+	unsigned long n[4];
+};
+
+#define NR_ROUNDS	400
+
+static uint64_t guest_map_and_unmap(uint64_t gva, uint64_t size, uint64_t rounds,
+				    uint64_t a3)
+{
+	struct hyperupcall_map map = { .gva = gva, .size = size };
+	struct hyperupcall_unmap unmap = {};
+	uint64_t done = 0;
+	long r;
+
+	for (; rounds; rounds--) {
+		map.flags = rounds & HYPERUPCALL_MAP_WRITE;
+		r = kvm_hypercall(KVM_HC_HYPERUPCALL, HYPERUPCALL_MAP,
+				  (uintptr_t)&map, sizeof(map), 0);
+		if (r)
+			continue;
+		unmap.region = map.region;
+		r = kvm_hypercall(KVM_HC_HYPERUPCALL, HYPERUPCALL_UNMAP,
+				  (uintptr_t)&unmap, sizeof(unmap), 0);
+		GUEST_ASSERT(!r);
+		done++;
+	}
+	return done;
+}
+
+static void *take_and_give(void *arg)
+{
+	static const int advice[] = {
+		MADV_DONTNEED, MADV_PAGEOUT, MADV_FREE, MADV_WILLNEED,
+	};
+	struct storm *s = arg;
+
+	for (; !READ_ONCE(s->stop); s->n[0]++) {
+		madvise(s->mem.hva, s->mem.size, advice[s->n[0] % ARRAY_SIZE(advice)]);
+		if (!(s->n[0] % 7) && !fork())
+			_exit(0);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		usleep(100);
+	}
+	return NULL;
+}
+
+static void *get_state(void *arg)
+{
+	union state *state = malloc(sizeof(*state));
+	struct storm *s = arg;
+	uint64_t size;
+
+	for (; !READ_ONCE(s->stop); s->n[1]++) {
+		size = sizeof(*state);
+		TEST_ASSERT(!state_get(s->h, state, &size), "GET_STATE");
+		usleep(100);
+	}
+	free(state);
+	return NULL;
+}
+
+static void *move_away_and_back(void *arg)
+{
+	struct storm *s = arg;
+	uint64_t gpa = addr_gva2gpa(s->h->vm, s->mem.gva);
+
+	for (; !READ_ONCE(s->stop); s->n[2]++) {
+		vm_mem_region_move(s->h->vm, SLOT, gpa + (1ULL << 32));
+		vm_mem_region_move(s->h->vm, SLOT, gpa);
+		usleep(20000);
+	}
+	return NULL;
+}
+
+/* Everything at once; in the end there is nothing. */
+HUP_TEST(attack, storm)
+{
+	static void *(*const fns[])(void *) = {
+		take_and_give, get_state, move_away_and_back,
+	};
+	struct storm s = { .h = hup_create(3) };
+	unsigned long locked = hup_locked_kb();
+	pthread_t thread[ARRAY_SIZE(fns)];
+	uint64_t done;
+	int i;
+
+	s.mem = hup_add_slot(s.h, VM_MEM_SRC_ANONYMOUS, SLOT, 64, 0);
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, fns[i], &s));
+	hup_start(s.h, 1, guest_map_and_unmap, s.mem.gva, s.mem.size, NR_ROUNDS, 0);
+	hup_start(s.h, 2, guest_map_and_unmap, s.mem.gva, s.mem.size / 2, NR_ROUNDS, 0);
+	done = hup_join(s.h, 1);
+	done += hup_join(s.h, 2);
+	WRITE_ONCE(s.stop, true);
+	for (i = 0; i < ARRAY_SIZE(fns); i++)
+		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+	TH_LOG("%lu mapped; %lu taken, %lu states, %lu moves", done, s.n[0], s.n[1], s.n[2]);
+	EXPECT_LT(0, done);
+	EXPECT_EQ(true, state_nothing(s.h));
+	EXPECT_EQ(locked, hup_locked_kb());
+	hup_free(s.h);
+}
+
+int main(int argc, char **argv)
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
+
+	return test_harness_run(argc, argv);
+}
