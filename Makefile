@@ -28,7 +28,7 @@ run: kernel qemu module ## boot a guest on a host, measure TLB shootdowns, print
 	@lab/run.sh
 
 .PHONY: check
-check: kernel qemu module selftests ## run all tests, end with "N passed, N failed"
+check: kernel qemu module selftests bpftool ## run all tests, end with "N passed, N failed"
 	@lab/check.sh
 
 .PHONY: check-debug
@@ -76,6 +76,10 @@ module: kernel ## build the guest module and its programs into build/guest
 selftests: kernel ## build the KVM selftests into build/selftests
 	@lab/selftests.sh
 
+.PHONY: bpftool
+bpftool: kernel ## build bpftool into build/bpftool
+	@lab/bpftool.sh
+
 .PHONY: tree
 tree: source ## repository to build/linux: one commit a patch, on the pristine source
 	@$(if $(filter keep,$(TREE)),:,lab/tree.sh apply)
@@ -102,7 +106,7 @@ series-build: source ## build every commit of the series
 .PHONY: clean
 clean: ## remove what was built, keep the sources
 	rm -rf build/linux/obj* build/base/obj* build/qemu/obj build/qemu-path \
-		build/qemu-probed build/guest build/selftests build/series \
+		build/qemu-probed build/guest build/selftests build/bpftool build/series \
 		build/series-* build/static build/lab build/log
 
 .PHONY: distclean

@@ -66,7 +66,7 @@ awk -f lab/check-kvm.awk file=list "$log/tests" \
 	file=series "$log/series/l1/output" || status=1
 for kernel in base series; do
 	[ "$(cat "$log/$kernel.status")" -eq 0 ] || {
-		sed "s/^/$kernel: /" "$log/$kernel.log"
+		tail -n 3 "$log/$kernel.log" | sed "s/^/$kernel: /"
 		status=1
 	}
 done

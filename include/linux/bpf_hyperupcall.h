@@ -70,6 +70,11 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load);
 u32 bpf_hyperupcall_run(const struct bpf_prog *prog, const struct hyperupcall_ctx *ctx,
 			struct bpf_hyperupcall_run_ctx *run_ctx);
 
+/* The helpers, for programs only. */
+s64 bpf_hyperupcall_vcpu_state(u32 vcpu);
+s64 bpf_hyperupcall_vcpu_regs(u32 vcpu, void *regs, u32 regs__sz);
+s64 bpf_hyperupcall_flush_tlb(u32 vcpu);
+
 #ifdef CONFIG_BPF_HYPERUPCALL
 void __bpf_hyperupcall_fault(unsigned long ip);
 

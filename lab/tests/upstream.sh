@@ -9,10 +9,13 @@ limit=$1
 while read -r test <&4; do
 	name=${test##*/}
 	start=$(date +%s)
-	cp "build/selftests/$test" /run/selftest
-	(cd /tmp && exec timeout -k 5 "$limit" /run/selftest) \
-		>"/run/results/$name.log" 2>&1
+	cp "build/selftests/$test" "/run/$name" &&
+		(cd /tmp && exec timeout -k 5 "$limit" "/run/$name") \
+			>"/run/results/$name.log" 2>&1
 	status=$?
+	# timeout ends the test, but not what it has forked.
+	killall -q -9 "$name"
+	rm -f "/run/$name"
 	case $status in
 	0)		how=passed ;;
 	4)		how=skipped ;;

@@ -294,14 +294,14 @@ struct hyperupcall_query {
  * The pages are those that the guest's page tables name now, as a supervisor
  * access would see them; later changes of the page tables change nothing.
  *
- * -EINVAL	@gva or @size is not aligned, @size is zero, or @gva + @size
- *		wraps or leaves the canonical range
- * -EFAULT	a page is not mapped in the guest (or not writable with
- *		HYPERUPCALL_MAP_WRITE), or is not memory that can be pinned:
- *		MMIO, a read-only memslot, memory without a struct page
- * -ENOSPC	too many regions, no room in the window, or memory that is
- *		too scattered
- * -EDQUOT	over @max_mem, @max_mem_global or the VMM's RLIMIT_MEMLOCK
+ * * -EINVAL: @gva or @size is not aligned, @size is zero, or @gva + @size
+ *   wraps or leaves the canonical range
+ * * -EFAULT: a page is not mapped in the guest (or not writable with
+ *   HYPERUPCALL_MAP_WRITE), or is not memory that can be pinned:
+ *   MMIO, a read-only memslot, memory without a struct page
+ * * -ENOSPC: too many regions, no room in the window, or memory that is
+ *   too scattered
+ * * -EDQUOT: over @max_mem, @max_mem_global or the VMM's RLIMIT_MEMLOCK
  */
 struct hyperupcall_map {
 	__u64 gva;
@@ -319,7 +319,7 @@ struct hyperupcall_map {
  * When it returns no program reads or writes the region; accesses are faults
  * from then on.
  *
- * -ENOENT	no such region
+ * * -ENOENT: no such region
  */
 struct hyperupcall_unmap {
 	__u32 region;
@@ -355,13 +355,13 @@ struct hyperupcall_unmap {
  * number (src_reg 0), or functions of the program (BPF_PSEUDO_CALL). Nothing
  * else of the host can be named. may_goto is for the entry function only.
  *
- * -EACCES	the verifier refuses the program, see the log
- * -EINVAL	the verifier refuses the program, a malformed instruction, a
- *		bad name or a bad log buffer
- * -E2BIG	@insn_cnt is over @max_insns, the program takes more than
- *		@max_verified_insns or too many states to verify, a run of it
- *		may take longer than the host allows, or its calls are too deep
- * -ENOSPC	too many programs, or over @max_insns_total
+ * * -EACCES: the verifier refuses the program, see the log
+ * * -EINVAL: the verifier refuses the program, a malformed instruction, a
+ *   bad name or a bad log buffer
+ * * -E2BIG: @insn_cnt is over @max_insns, the program takes more than
+ *   @max_verified_insns or too many states to verify, a run of it
+ *   may take longer than the host allows, or its calls are too deep
+ * * -ENOSPC: too many programs, or over @max_insns_total
  */
 struct hyperupcall_load {
 	__u64 insns;
@@ -382,8 +382,8 @@ struct hyperupcall_load {
  * @prog: a program's id
  * @flags: zero
  *
- * -ENOENT	no such program
- * -EBUSY	the program is linked
+ * * -ENOENT: no such program
+ * * -EBUSY: the program is linked
  */
 struct hyperupcall_unload {
 	__u32 prog;
@@ -403,17 +403,17 @@ struct hyperupcall_unload {
  *	chain and its statistics. Each event sees the old program or the new
  *	one; when the call returns the old one runs no more.
  *
- * -ENOENT	no such program; with HYPERUPCALL_LINK_REPLACE, no such link
- * -EINVAL	no such event; with HYPERUPCALL_LINK_REPLACE, the link is
- *		linked to another event
- * -EOPNOTSUPP	the host does not have that event
- * -EACCES	the host's policy does not allow it
- * -EEXIST	a global event that is linked
- * -E2BIG	a global event, and the program is over @max_insns_global or
- *		@max_verified_insns_global, or may run for longer than a
- *		program that was loaded with HYPERUPCALL_LOAD_GLOBAL
- * -EDQUOT	a global event, and the regions are over @max_mem_global
- * -ENOSPC	too many links
+ * * -ENOENT: no such program; with HYPERUPCALL_LINK_REPLACE, no such link
+ * * -EINVAL: no such event; with HYPERUPCALL_LINK_REPLACE, the link is
+ *   linked to another event
+ * * -EOPNOTSUPP: the host does not have that event
+ * * -EACCES: the host's policy does not allow it
+ * * -EEXIST: a global event that is linked
+ * * -E2BIG: a global event, and the program is over @max_insns_global or
+ *   @max_verified_insns_global, or may run for longer than a
+ *   program that was loaded with HYPERUPCALL_LOAD_GLOBAL
+ * * -EDQUOT: a global event, and the regions are over @max_mem_global
+ * * -ENOSPC: too many links
  */
 struct hyperupcall_link {
 	__u32 prog;
@@ -429,7 +429,7 @@ struct hyperupcall_link {
  *
  * When it returns the link's program runs no more for that link.
  *
- * -ENOENT	no such link
+ * * -ENOENT: no such link
  */
 struct hyperupcall_unlink {
 	__u32 link;
@@ -446,7 +446,7 @@ struct hyperupcall_unlink {
  * @throttled: [out] how often it would have run but the VM was over its budget
  * @run_ns: [out] time they ran for, in nanoseconds
  *
- * -ENOENT	no such link
+ * * -ENOENT: no such link
  */
 struct hyperupcall_stats {
 	__u32 link;
@@ -467,7 +467,7 @@ struct hyperupcall_stats {
  * @faults: [out] accesses to offsets that are not mapped
  * @run_ns: [out] time it ran for, in nanoseconds
  *
- * -ENOENT	no such program
+ * * -ENOENT: no such program
  */
 struct hyperupcall_test_run {
 	__u32 prog;
