@@ -14,8 +14,9 @@
  * The hypercall returns zero or a negative Linux errno. Structs are
  * extensible: a shorter struct than the first version is refused with
  * -EINVAL, a longer one than the host knows is accepted if its tail is zero
- * and refused with -E2BIG otherwise, as is one of more than a page. Fields marked [out] are ignored on
- * input and written on success only, except where said otherwise.
+ * and refused with -E2BIG otherwise, as is one of more than a page. Fields
+ * marked [out] are ignored on input and written on success only, except where
+ * said otherwise.
  *
  * Every opcode may fail with
  *

@@ -49,6 +49,7 @@ static void kvm_hyperupcall_show_links(struct seq_file *m, struct kvm_hyperupcal
 static int kvm_hyperupcall_show(struct seq_file *m, void *v)
 {
 	struct kvm *kvm = m->private;
+	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
 
 	if (!hu)

@@ -321,6 +321,7 @@ static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void
  */
 long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state __user *user)
 {
+	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
 	struct kvm_hyperupcall_state args;
 	void *buf;

@@ -184,6 +184,7 @@ static int kvm_hyperupcall_alloc_state(struct kvm_hyperupcall_writer *w,
  */
 long kvm_hyperupcall_save(struct kvm *kvm, struct kvm_hyperupcall_state __user *user)
 {
+	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
 	struct kvm_hyperupcall_writer w = {};
 	struct kvm_hyperupcall_state args;

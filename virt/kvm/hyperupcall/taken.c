@@ -282,6 +282,7 @@ static void kvm_hyperupcall_start_deciding(struct kvm_hyperupcall *hu)
  */
 void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range)
 {
+	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
 	struct interval_tree_node *node;
 	bool any = false;
@@ -327,6 +328,7 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
  */
 void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {
+	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
 	unsigned long hva = slot->userspace_addr;
 	unsigned long last = hva + (slot->npages << PAGE_SHIFT) - 1;
