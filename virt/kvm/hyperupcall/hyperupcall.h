@@ -258,6 +258,8 @@ bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm);
 void kvm_hyperupcall_revalidate(struct work_struct *work);
 
 /* prog.c: called with hu->lock held */
+int kvm_hyperupcall_check_prog(struct kvm_hyperupcall *hu, const char *name, u32 insn_cnt,
+			       u32 flags);
 struct kvm_hyperupcall_prog *kvm_hyperupcall_prog_create(struct kvm_hyperupcall *hu,
 							 struct bpf_hyperupcall_load *bpf,
 							 u32 flags);

@@ -106,11 +106,21 @@ static struct bpf_prog *kvm_hyperupcall_verify(struct kvm_hyperupcall *hu,
 	return IS_ERR(prog) ? ERR_PTR(kvm_hyperupcall_load_error(PTR_ERR(prog))) : prog;
 }
 
-static int kvm_hyperupcall_check_load(struct kvm_hyperupcall *hu, u32 insn_cnt, u32 flags)
+/**
+ * kvm_hyperupcall_check_prog - whether a program may be looked at, and has room
+ * @hu: the VM's hyperupcalls, locked
+ * @name: its name
+ * @insn_cnt: how many instructions it has, which nobody has allocated yet
+ * @flags: as in struct hyperupcall_load
+ *
+ * Return: zero, or what HYPERUPCALL_LOAD says.
+ */
+int kvm_hyperupcall_check_prog(struct kvm_hyperupcall *hu, const char *name, u32 insn_cnt,
+			       u32 flags)
 {
 	const struct kvm_hyperupcall_policy *policy = &hu->policy;
 
-	if (flags & ~HYPERUPCALL_LOAD_GLOBAL || !insn_cnt)
+	if (flags & ~HYPERUPCALL_LOAD_GLOBAL || !insn_cnt || !kvm_hyperupcall_name_valid(name))
 		return -EINVAL;
 	if (insn_cnt > (flags & HYPERUPCALL_LOAD_GLOBAL ? policy->max_insns_global :
 							  policy->max_insns))
@@ -125,8 +135,9 @@ static int kvm_hyperupcall_check_load(struct kvm_hyperupcall *hu, u32 insn_cnt, 
 /**
  * kvm_hyperupcall_prog_create - a program without an id
  * @hu: the VM's hyperupcalls, locked
- * @bpf: its instructions, kvmalloc()ed, its name and its log; the program owns
- *	the instructions on success
+ * @bpf: what kvm_hyperupcall_check_prog() has nothing against: its instructions,
+ *	kvmalloc()ed, its name and its log; the program owns the instructions on
+ *	success
  * @flags: as in struct hyperupcall_load
  *
  * Return: the program, or an ERR_PTR() that HYPERUPCALL_LOAD knows.
@@ -138,10 +149,7 @@ struct kvm_hyperupcall_prog *kvm_hyperupcall_prog_create(struct kvm_hyperupcall 
 	struct kvm_hyperupcall_prog *prog;
 	int r;
 
-	if (!kvm_hyperupcall_name_valid(bpf->name))
-		return ERR_PTR(-EINVAL);
-	r = kvm_hyperupcall_check_load(hu, bpf->insn_cnt, flags);
-	r = r ?: kvm_hyperupcall_get_window(hu);
+	r = kvm_hyperupcall_get_window(hu);
 	if (r)
 		return ERR_PTR(r);
 
@@ -228,9 +236,9 @@ static int kvm_hyperupcall_load_prog(struct kvm_hyperupcall *hu, struct kvm_vcpu
 	};
 	int r;
 
-	if (!kvm_hyperupcall_log_valid(load) || !kvm_hyperupcall_name_valid(load->name))
+	if (!kvm_hyperupcall_log_valid(load))
 		return -EINVAL;
-	r = kvm_hyperupcall_check_load(hu, load->insn_cnt, load->flags);
+	r = kvm_hyperupcall_check_prog(hu, load->name, load->insn_cnt, load->flags);
 	if (r)
 		return r;
 	memcpy(bpf.name, load->name, sizeof(bpf.name));

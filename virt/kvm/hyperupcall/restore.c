@@ -87,14 +87,18 @@ static int kvm_hyperupcall_restore_prog(struct kvm_hyperupcall *hu,
 	struct bpf_hyperupcall_load bpf = {};
 	const void *insns;
 	size_t size;
+	int err;
 
 	state = kvm_hyperupcall_get(r, sizeof(*state));
 	if (!state || state->reserved)
 		return -EINVAL;
 	size = array_size(state->insn_cnt, sizeof(struct bpf_insn));
 	insns = kvm_hyperupcall_get(r, size);
-	if (!insns || !size)
+	if (!insns)
 		return -EINVAL;
+	err = kvm_hyperupcall_check_prog(hu, state->name, state->insn_cnt, state->flags);
+	if (err)
+		return err;
 
 	memcpy(bpf.name, state->name, sizeof(bpf.name));
 	bpf.insn_cnt = state->insn_cnt;

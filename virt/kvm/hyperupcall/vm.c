@@ -63,7 +63,7 @@ bool kvm_hyperupcall_refused(struct kvm *kvm)
 
 /**
  * kvm_hyperupcall_create_vm - what a new VM has without asking
- * @kvm: a VM that nobody else sees yet
+ * @kvm: a VM that is being created, whose MMU notifier may be called already
  *
  * Return: zero, or -ENOMEM.
  */
