@@ -59,6 +59,18 @@ pristine()
 	git -C "$worktree" reset -q --hard
 }
 
+# What checkpatch.pl finds, but for what it cannot know: the tarball has no
+# history, trace headers are laid out as all trace headers are, bpf has an errno
+# of its own, and a macro may name a field twice.
+checkpatch()
+{
+	(cd "$linux" && scripts/checkpatch.pl --strict --terse --show-types --showfile \
+		--no-summary --ignore FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID "$1") |
+		grep -v -e '/trace\.h:[0-9]*: CHECK:\(OPEN_ENDED_LINE\|PARENTHESIS_ALIGNMENT\|SPACING\):' \
+			-e '/hyperupcall/prog\.c:[0-9]*: WARNING:ENOTSUPP:' \
+			-e "/state_damage_test\.c:[0-9]*: CHECK:MACRO_ARG_REUSE: .*'field'"
+}
+
 check()
 {
 	write
@@ -66,9 +78,7 @@ check()
 	# checkpatch wants the distribution's python3, with its packages.
 	PATH=/usr/bin:$PATH
 	for patch in "$series"/*.patch; do
-		(cd "$linux" && scripts/checkpatch.pl --strict --terse --show-types \
-			--no-summary --ignore FILE_PATH_CHANGES "$patch") ||
-			status=1
+		! checkpatch "$patch" || status=1
 	done
 
 	pristine sparse

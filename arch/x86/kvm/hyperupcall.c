@@ -114,35 +114,59 @@ void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, u
 }
 
 /**
+ * kvm_hyperupcall_vcpu_reset - INIT, a shutdown or the VMM writes CR0 of a vCPU
+ * @vcpu: the vCPU
+ * @cr0: CR0 after
+ *
+ * That is how a VM is reset, whatever mode the vCPU is in. The boot vCPU may
+ * have left paged mode long ago, while others went on registering.
+ *
+ * What was registered is dropped before the vCPU enters the guest, and not here,
+ * where kvm->srcu may be held: the VMM's thread that has to bring a page for
+ * another vCPU's hypercall may wait for the readers.
+ */
+void kvm_hyperupcall_vcpu_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
+{
+	if ((cr0 & X86_CR0_PG) || !kvm_vcpu_is_reset_bsp(vcpu))
+		return;
+
+	vcpu->arch.hyperupcall.reset = true;
+	kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
+}
+
+/**
+ * kvm_hyperupcall_finish_reset - the end of an ioctl that may reset a vCPU
+ * @vcpu: the vCPU, without kvm->srcu
+ *
+ * May sleep. The VMM may expect that nothing is pinned when its call returns.
+ */
+void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->arch.hyperupcall.reset)
+		return;
+
+	vcpu->arch.hyperupcall.reset = false;
+	kvm_clear_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
+	kvm_hyperupcall_reset(vcpu->kvm);
+}
+
+/**
  * kvm_hyperupcall_check_reset - KVM_REQ_HYPERUPCALL_RESET
  * @vcpu: the boot vCPU on its way into the guest, with kvm->srcu held
  *
- * SMM and nested guests have a CR0 of their own.
+ * SMM and nested guests have a CR0 of their own, if the guest wrote it.
  */
 void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 {
-	if (is_paging(vcpu) || is_smm(vcpu) || is_guest_mode(vcpu))
+	if (!vcpu->arch.hyperupcall.reset &&
+	    (is_paging(vcpu) || is_smm(vcpu) || is_guest_mode(vcpu)))
 		return;
 
+	vcpu->arch.hyperupcall.reset = false;
 	/* Memslot updates wait for SRCU. */
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	kvm_hyperupcall_reset(vcpu->kvm);
 	kvm_vcpu_srcu_read_lock(vcpu);
-}
-
-/**
- * kvm_hyperupcall_cr0_reset - INIT or the VMM writes CR0 of a vCPU
- * @vcpu: the vCPU
- * @cr0: CR0 after
- *
- * May sleep. That is how a VM is reset, whatever mode the vCPU is in, and the
- * VMM may expect that nothing is pinned when its call returns. The boot vCPU
- * may have left paged mode long ago, while others went on registering.
- */
-void kvm_hyperupcall_cr0_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
-{
-	if (!(cr0 & X86_CR0_PG) && kvm_vcpu_is_reset_bsp(vcpu))
-		kvm_hyperupcall_reset(vcpu->kvm);
 }
 
 /**

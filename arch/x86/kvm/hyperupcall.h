@@ -11,8 +11,9 @@ struct kvm_lapic_irq;
 unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, unsigned long a1,
 				      unsigned long a2, unsigned long a3, bool op_64_bit);
 void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0);
+void kvm_hyperupcall_vcpu_reset(struct kvm_vcpu *vcpu, unsigned long cr0);
+void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu);
-void kvm_hyperupcall_cr0_reset(struct kvm_vcpu *vcpu, unsigned long cr0);
 void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu);
 bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
@@ -41,8 +42,9 @@ static inline unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsig
 
 static inline void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0,
 					       unsigned long cr0) { }
+static inline void kvm_hyperupcall_vcpu_reset(struct kvm_vcpu *vcpu, unsigned long cr0) { }
+static inline void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu) { }
-static inline void kvm_hyperupcall_cr0_reset(struct kvm_vcpu *vcpu, unsigned long cr0) { }
 static inline void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu) { }
 

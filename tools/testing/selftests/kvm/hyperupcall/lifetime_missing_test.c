@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 
+#include "apic.h"
 #include "kvm_test_harness.h"
 #include "missing_memory.h"
 #include "whole_window.h"
@@ -37,7 +38,8 @@ FIXTURE_SETUP(missing)
 		.size = self->mem.size,
 		.flags = HYPERUPCALL_MAP_WRITE,
 	};
-	hup_start(h, 0, guest_call, HYPERUPCALL_MAP, h->data.gva,
+	/* Not the boot vCPU. */
+	hup_start(h, 1, guest_call, HYPERUPCALL_MAP, h->data.gva,
 		  sizeof(*self->map), 0);
 }
 
@@ -60,7 +62,7 @@ HUP_TEST(missing, provided)
 		content[0] = 77 + i;
 		missing_provide(self->uffd, page, content);
 	}
-	ASSERT_EQ(0, hup_join(self->h, 0));
+	ASSERT_EQ(0, hup_join(self->h, 1));
 	for (i = 0; i < NR_PAGES; i++) {
 		EXPECT_EQ(77 + i,
 			  hup_run(self->h, load_loader(self->h, BPF_DW, 0),
@@ -83,7 +85,7 @@ HUP_TEST(missing, taken_meanwhile)
 	ASSERT_EQ(0, munmap(self->mem.hva, self->mem.size));
 	/* Who waits looks again. */
 	close(self->uffd);
-	EXPECT_EQ(-EFAULT, (long)hup_join(self->h, 0));
+	EXPECT_EQ(-EFAULT, (long)hup_join(self->h, 1));
 	EXPECT_EQ(locked - self->mem.size / 1024, hup_locked_kb());
 }
 
@@ -103,12 +105,62 @@ HUP_TEST(missing, interrupted)
 
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	missing_wait(self->uffd);
-	pthread_kill(self->h->vcpus[0].thread, SIGUSR1);
+	pthread_kill(self->h->vcpus[1].thread, SIGUSR1);
 	usleep(100000);
 	for (i = 0; i < NR_PAGES; i++)
 		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
 				content);
-	EXPECT_EQ(-EAGAIN, (long)hup_join(self->h, 0));
+	EXPECT_EQ(-EAGAIN, (long)hup_join(self->h, 1));
+}
+
+static void *run_vcpu(void *vcpu)
+{
+	__vcpu_run(vcpu);
+	return NULL;
+}
+
+static void send_init(struct hup *h, unsigned int vcpu_id)
+{
+	struct kvm_msi msi = {
+		.address_lo = APIC_DEFAULT_GPA | vcpu_id << 12,
+		.data = APIC_DM_INIT,
+	};
+
+	TEST_ASSERT(__vm_ioctl(h->vm, KVM_SIGNAL_MSI, &msi) > 0, "KVM_SIGNAL_MSI");
+}
+
+/*
+ * The boot vCPU's INIT waits for MAP, which waits for the VMM, which deletes a
+ * memslot first.
+ */
+HUP_TEST(missing, init_of_boot_vcpu)
+{
+	struct hup *h = self->h;
+	struct hyperupcall_query q = {};
+	unsigned long locked;
+	uint64_t content[512] = {};
+	struct hup_mem other;
+	pthread_t thread;
+	int i;
+
+	other = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, MISSING_SLOT + 1, 1, 0);
+	missing_wait(self->uffd);
+	locked = hup_locked_kb() - self->mem.size / 1024;
+	send_init(h, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_vcpu, h->vcpus[0].vcpu));
+	usleep(100000);
+	vm_set_user_memory_region(h->vm, MISSING_SLOT + 1, 0,
+				  (1ULL << 30) +
+				  ((uint64_t)(MISSING_SLOT + 1) << 24),
+				  0, other.hva);
+	for (i = 0; i < NR_PAGES; i++)
+		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
+				content);
+	EXPECT_EQ(0, hup_join(h, 1));
+	pthread_join(thread, NULL);
+	ASSERT_EQ(0, hup_op_on(h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(locked, hup_locked_kb());
 }
 
 FIXTURE(much) {

@@ -42,10 +42,11 @@ FIXTURE_TEARDOWN(trace)
 #define EXPECT_LINE(n, format, ...)					\
 do {									\
 	char __want[256];						\
+	int __n = n;							\
 									\
 	snprintf(__want, sizeof(__want), format, ##__VA_ARGS__);	\
-	ASSERT_LT(n, self->t->nr_lines);				\
-	EXPECT_STREQ(__want, self->t->lines[n]);			\
+	ASSERT_LT(__n, self->t->nr_lines);				\
+	EXPECT_STREQ(__want, self->t->lines[__n]);			\
 } while (0)
 
 HUP_TEST(trace, load)
@@ -129,7 +130,7 @@ HUP_TEST(trace, run)
 	uint64_t ns, sum[2] = {};
 	uint32_t id, answer;
 	long link[2], prog;
-	int i;
+	int i, n;
 
 	prog = hup_load_return(self->h, 77);
 	link[0] = hup_link(self->h, prog, HYPERUPCALL_EVENT_INTERRUPT);
@@ -142,9 +143,10 @@ HUP_TEST(trace, run)
 
 	ASSERT_EQ(4, self->t->nr_lines);
 	for (i = 0; i < 4; i++) {
-		EXPECT_EQ(3, sscanf(strstr(self->t->lines[i], " link "),
-				    " link %u event interrupt answer %u ns %lu",
-				    &id, &answer, &ns))
+		n = sscanf(strstr(self->t->lines[i], " link "),
+			   " link %u event interrupt answer %u ns %lu",
+			   &id, &answer, &ns);
+		EXPECT_EQ(3, n)
 			TH_LOG("%s", self->t->lines[i]);
 		EXPECT_EQ(link[i % 2], id);
 		EXPECT_EQ(i % 2 ? HYPERUPCALL_CONSUMED : 0, answer);

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Loops of may_goto whose turns differ: what the verifier saw in one turn is
- * not what happens in another.
+ * not what happens in another. Eight instructions in a row are enough for it to
+ * remember the place behind them.
  */
 #include "verifier_case.h"
 
 /* Words of the event's data, in programs that keep the context in R8. */
 #define LOOPS_DATA(dst, n)	HUP_DATA(dst, BPF_REG_8, n)
-
-/* Enough for the verifier to remember the place behind it. */
-#define LOOPS_PAUSE							\
-	BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),	\
-	BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),	\
-	BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),	\
-	BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0)
 
 static const struct prog_case loops_cases[] = {
 	{
@@ -30,7 +24,10 @@ static const struct prog_case loops_cases[] = {
 		     HUP_MAY_GOTO(15),
 		     LOOPS_DATA(BPF_REG_7, 1),
 		     BPF_JMP_IMM(BPF_JNE, BPF_REG_7, 0, 9),
-		     LOOPS_PAUSE,
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
 		     BPF_JMP_A(3),
 		     BPF_ST_MEM(BPF_DW, BPF_REG_6, -8, 7),
 		     BPF_JMP_A(-14),
@@ -52,7 +49,10 @@ static const struct prog_case loops_cases[] = {
 		     BPF_JMP_IMM(BPF_JNE, BPF_REG_6, 0, 11),
 		     BPF_MOV64_IMM(BPF_REG_6, 0),
 		     HUP_MAY_GOTO(11),
-		     LOOPS_PAUSE,
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		     BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
 		     BPF_JMP_A(1),
 		     BPF_MOV64_IMM(BPF_REG_6, 0),
 		     BPF_JMP_A(-17),
