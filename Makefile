@@ -47,10 +47,10 @@ coverage: kernel qemu module selftests ## which lines of the kernel side the tes
 	@lab/coverage.sh
 
 .PHONY: fuzz
-fuzz: kernel qemu selftests ## run both fuzzers: CALLS=n PROGRAMS=n SEED=n, DEBUG=1 as check-debug
+fuzz: kernel qemu selftests ## run both fuzzers: CALLS=n PROGRAMS=n SEED=n MINUTES=n, DEBUG=1 as check-debug
 	@$(if $(DEBUG),VARIANT=debug lab/kernel.sh build)
 	@$(if $(DEBUG),VARIANT=debug) CALLS='$(CALLS)' PROGRAMS='$(PROGRAMS)' \
-		SEED='$(SEED)' lab/fuzz.sh
+		SEED='$(SEED)' MINUTES='$(MINUTES)' lab/fuzz.sh
 
 .PHONY: packages
 packages: ## install the Debian packages that the build needs

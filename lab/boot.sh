@@ -35,7 +35,7 @@ while getopts c:m:a:k:t:i option; do
 	a) append=$OPTARG ;;
 	k) kernel=$OPTARG ;;
 	t) limit=$OPTARG ;;
-	i) icount=icount ;;
+	i) icount=$icount_shift ;;
 	*) exit 2 ;;
 	esac
 done
@@ -53,7 +53,7 @@ guest_kernel=$kernel
 
 # What L1 needs to know, as shell assignments; "$@" quoted for its shell.
 {
-	echo "kernel='$guest_kernel'"
+	echo "kernel='$guest_kernel' patience=$patience"
 	printf 'set --'
 	for word; do
 		printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"

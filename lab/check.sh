@@ -4,8 +4,10 @@
 # check.sh [NAME...]: runs the cases of lab/cases and the KVM selftests, or
 # those of these names, two at a time: each boots an L1 of its own. Selftests
 # whose names begin alike share one: "window" is all of window_*_test, and
-# "window_edges_test" one of them. The last line is "N passed, N failed". With VARIANT that is L1's kernel, and the cases
-# that run on this machine are left out.
+# "window_edges_test" one of them. The last line is "N passed, N failed".
+#
+# With VARIANT that is L1's kernel. The cases that run on this machine are left
+# out, and those of lab/cases-VARIANT added.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -58,20 +60,21 @@ single()
 	done
 }
 
-cases()
+listed()
 {
-	sed -e 's/#.*//' -e '/^[ \t]*$/d' lab/cases
-	grouped
-	[ $# -eq 0 ] || single
+	sed -e 's/#.*//' -e '/^[ \t]*$/d' "$1"
 }
 
-in_l1()
+cases()
 {
-	if [ -n "$VARIANT" ]; then
-		awk '$2 > 0'
+	if [ -z "$VARIANT" ]; then
+		listed lab/cases
 	else
-		cat
+		listed lab/cases | awk '$2 > 0'
+		[ ! -e "lab/cases$suffix" ] || listed "lab/cases$suffix"
 	fi
+	grouped
+	[ $# -eq 0 ] || single
 }
 
 wanted()
@@ -84,7 +87,7 @@ wanted()
 	done
 }
 
-cases "$@" | in_l1 | wanted "$@" >"$log/cases"
+cases "$@" | wanted "$@" >"$log/cases"
 xargs -r -P 2 -L 1 lab/check-case.sh <"$log/cases"
 
 passed=0

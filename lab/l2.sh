@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A Linux guest in L1. Sourced by what runs there; $lab is the folder lab/,
-# $kernel the kernel image.
+# $kernel the kernel image, $patience how much longer than usual things take: a
+# vCPU that loads a program does nothing else meanwhile.
 #
 #	l2_start VCPUS [CPU FLAGS]	boots one, returns when it takes commands
 #	l2_run COMMAND LINE		runs it in L2; its output and status
@@ -31,7 +32,7 @@ l2_install()
 		cp "$(ls /usr/share/seabios/$file /usr/share/qemu/$file \
 			2>/dev/null | head -n 1)" $l2/firmware/
 	done
-	echo 1 >/sys/module/kvm/parameters/hyperupcall
+	echo 2 >/sys/module/kvm/parameters/hyperupcall
 	mkfifo $l2/in $l2/out $l2/monitor.in $l2/monitor.out
 }
 
@@ -52,7 +53,8 @@ l2_start()
 		-machine pc,accel=kvm,mem-merge=off -smp "$vcpus" -m 384M \
 		-cpu "host,migratable=off$flags" \
 		-kernel $l2/bzImage -initrd $l2/initramfs \
-		-append "console=ttyS0 loglevel=5 panic=-1 noxsave ${L2_APPEND-}" \
+		-append "console=ttyS0 loglevel=5 panic=-1 noxsave \
+rcupdate.rcu_cpu_stall_timeout=$((60 * patience)) ${L2_APPEND-}" \
 		-chardev "file,id=console,path=$(l2_console),append=on" \
 		-serial chardev:console \
 		-chardev stdio,id=control,signal=off \

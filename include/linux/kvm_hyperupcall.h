@@ -19,6 +19,7 @@ extern struct static_key_false_deferred kvm_hyperupcall_keys[__HYPERUPCALL_EVENT
 
 int kvm_hyperupcall_create_vm(struct kvm *kvm);
 void kvm_hyperupcall_destroy_vm(struct kvm *kvm);
+int kvm_hyperupcall_available(void);
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
 void kvm_hyperupcall_refuse(struct kvm *kvm);
 void kvm_hyperupcall_reset(struct kvm *kvm);
@@ -52,10 +53,14 @@ static __always_inline bool kvm_hyperupcall_linked(struct kvm *kvm,
 
 bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu);
 
+/* What an architecture provides. */
+bool kvm_arch_hyperupcall_safe(void);
+void kvm_arch_hyperupcall_finish_reset(struct kvm *kvm);
+
 /*
- * What an architecture provides. The accessors take guest-virtual addresses,
- * act as a supervisor of the calling vCPU, may sleep and return zero or
- * -EFAULT.
+ * These take guest-virtual addresses, act as a supervisor of the calling vCPU,
+ * may sleep and return zero or -EFAULT, the last one -EINVAL for an address that
+ * is not valid.
  */
 bool kvm_arch_hyperupcall_gva_valid(struct kvm_vcpu *vcpu, gva_t gva);
 int kvm_arch_hyperupcall_read(struct kvm_vcpu *vcpu, gva_t gva, void *data, u32 len);

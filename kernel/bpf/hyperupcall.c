@@ -14,6 +14,7 @@
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/filter.h>
+#include <linux/nospec.h>
 #include <linux/sched/user.h>
 
 static struct bpf_hyperupcall_run_ctx *hyperupcall_run_ctx(void)
@@ -33,12 +34,24 @@ __bpf_kfunc s64 bpf_hyperupcall_vcpu_state(u32 vcpu)
 __bpf_kfunc s64 bpf_hyperupcall_vcpu_regs(u32 vcpu, void *regs, u32 regs__sz)
 {
 	struct bpf_hyperupcall_run_ctx *run_ctx = hyperupcall_run_ctx();
+	struct hyperupcall_regs copy = {};
+	s64 ret;
 
-	memset(regs, 0, regs__sz);
-	if (regs__sz != sizeof(struct hyperupcall_regs))
+	/*
+	 * The buffer is on the program's stack, and as large as the verifier
+	 * knows, unless the CPU has mispredicted a branch: one of the program's
+	 * before the first barrier, the one here before the second.
+	 */
+	barrier_nospec();
+	if (regs__sz != sizeof(copy)) {
+		memset(regs, 0, regs__sz);
 		return -EINVAL;
+	}
 
-	return run_ctx->ops->vcpu_regs(run_ctx->vm, vcpu, regs);
+	ret = run_ctx->ops->vcpu_regs(run_ctx->vm, vcpu, &copy);
+	barrier_nospec();
+	memcpy(regs, &copy, sizeof(copy));
+	return ret;
 }
 
 __bpf_kfunc s64 bpf_hyperupcall_flush_tlb(u32 vcpu)
@@ -203,8 +216,8 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 	prog = bpf_prog_load_finish(prog, BPF_PROG_TYPE_HYPERUPCALL, &attr,
 				    KERNEL_BPFPTR(&attr), sizeof(attr));
 	load->log_true_size = attr.log_true_size;
-	if (!IS_ERR(prog) && !prog->jited) {
-		/* The JIT is there, but has no room. */
+	if (!IS_ERR(prog) && (!prog->jited || bpf_jit_over_limit())) {
+		/* The JIT is there, but has no room, or none for a guest. */
 		bpf_prog_put(prog);
 		return ERR_PTR(-ENOMEM);
 	}

@@ -21,6 +21,7 @@
  */
 #include <linux/bpf_window.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <asm/tlbflush.h>
@@ -31,10 +32,18 @@ struct bpf_window {
 
 DEFINE_STATIC_KEY_FALSE(bpf_window_key);
 
-/* The address space is everybody's: windows get a quarter of it at most. */
-#define BPF_MAX_WINDOWS		((VMALLOC_END - VMALLOC_START) / BPF_WINDOW_AREA / 4)
-
 static atomic_long_t bpf_nr_windows;
+
+/*
+ * The address space is everybody's: windows get a quarter of it at most. Their
+ * page tables are charged to nobody, and stay for the next windows when they go:
+ * they get an eighth of the memory at most.
+ */
+static unsigned long bpf_max_windows(void)
+{
+	return min_t(unsigned long, (VMALLOC_END - VMALLOC_START) / BPF_WINDOW_AREA / 4,
+		     totalram_pages() / 8 / (SZ_4G >> PMD_SHIFT));
+}
 
 /**
  * bpf_window_alloc - reserve the address space of a window
@@ -45,7 +54,7 @@ struct bpf_window *bpf_window_alloc(void)
 {
 	struct bpf_window *window;
 
-	if (!atomic_long_add_unless(&bpf_nr_windows, 1, BPF_MAX_WINDOWS))
+	if (!atomic_long_add_unless(&bpf_nr_windows, 1, bpf_max_windows()))
 		return NULL;
 
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);

@@ -5,6 +5,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpu.h>
 #include <linux/kvm_host.h>
 
 #include "hyperupcall.h"
@@ -29,11 +30,13 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 {
 	int r;
 
+	if (vcpu->kvm->hyperupcall_refused || kvm_arch_has_private_mem(vcpu->kvm) ||
+	    vcpu->arch.guest_state_protected)
+		return -KVM_EOPNOTSUPP;
 	if (!kvm_has_hyperupcall(vcpu->kvm))
 		return -KVM_ENOSYS;
-	if (vcpu->kvm->hyperupcall_refused || vcpu->arch.guest_state_protected)
-		return -KVM_EOPNOTSUPP;
-	if (!op_64_bit || is_guest_mode(vcpu))
+	/* The memslots of SMM are others than those that regions come from. */
+	if (!op_64_bit || is_smm(vcpu) || is_guest_mode(vcpu))
 		return -KVM_EPERM;
 
 	/* Verification takes its time, and memslot updates wait for SRCU. */
@@ -42,6 +45,20 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 	kvm_vcpu_srcu_read_lock(vcpu);
 
 	return r;
+}
+
+/**
+ * kvm_arch_hyperupcall_safe - whether this host may run a guest's programs
+ *
+ * They may make loads fault in the host, and on some CPUs such a load shows what
+ * others left in the CPU's buffers; see mds.rst and
+ * reg-file-data-sampling.rst in Documentation/admin-guide/hw-vuln/. The buffers
+ * are cleared before the guest is entered, and interrupts fill them again.
+ */
+bool kvm_arch_hyperupcall_safe(void)
+{
+	return cpu_mitigations_off() ||
+	       !(boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_RFDS));
 }
 
 bool kvm_arch_hyperupcall_gva_valid(struct kvm_vcpu *vcpu, gva_t gva)
@@ -113,53 +130,87 @@ void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, u
 		kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
 }
 
+/* SMM and nested guests have a CR0 of their own. */
+static bool kvm_hyperupcall_has_own_cr0(struct kvm_vcpu *vcpu)
+{
+	return !is_smm(vcpu) && !is_guest_mode(vcpu);
+}
+
 /**
- * kvm_hyperupcall_vcpu_reset - INIT, a shutdown or the VMM writes CR0 of a vCPU
+ * kvm_hyperupcall_request_reset - INIT, a shutdown or the VMM writes CR0 of a vCPU
  * @vcpu: the vCPU
  * @cr0: CR0 after
  *
  * That is how a VM is reset, whatever mode the vCPU is in. The boot vCPU may
- * have left paged mode long ago, while others went on registering.
+ * have left paged mode long ago, while others went on registering. What the VMM
+ * writes in SMM or in a nested guest is no reset by itself; what became of it is
+ * looked at before the next VM entry.
  *
- * What was registered is dropped before the vCPU enters the guest, and not here,
- * where kvm->srcu may be held: the VMM's thread that has to bring a page for
- * another vCPU's hypercall may wait for the readers.
+ * What was registered is dropped then, and not here, where kvm->srcu may be
+ * held: the VMM's thread that has to bring a page for another vCPU's hypercall
+ * may wait for the readers.
  */
-void kvm_hyperupcall_vcpu_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
+void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
 {
 	if ((cr0 & X86_CR0_PG) || !kvm_vcpu_is_reset_bsp(vcpu))
 		return;
 
-	vcpu->arch.hyperupcall.reset = true;
+	if (kvm_hyperupcall_has_own_cr0(vcpu))
+		vcpu->arch.hyperupcall.reset = true;
 	kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
 }
 
+static bool kvm_hyperupcall_reset_is_due(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.hyperupcall.reset ||
+	       (!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu));
+}
+
 /**
- * kvm_hyperupcall_finish_reset - the end of an ioctl that may reset a vCPU
- * @vcpu: the vCPU, without kvm->srcu
+ * kvm_hyperupcall_finish_reset - drop what is to be dropped before the VM entry
+ * @vcpu: a loaded vCPU, without kvm->srcu
  *
- * May sleep. The VMM may expect that nothing is pinned when its call returns.
+ * May sleep. In an ioctl that resets a vCPU, for the VMM may expect that nothing
+ * is pinned when its call returns, and in those after which nothing would tell
+ * that there was a reset.
  */
 void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu)
 {
-	if (!vcpu->arch.hyperupcall.reset)
+	if (!kvm_test_request(KVM_REQ_HYPERUPCALL_RESET, vcpu) ||
+	    !kvm_hyperupcall_reset_is_due(vcpu))
 		return;
 
-	vcpu->arch.hyperupcall.reset = false;
 	kvm_clear_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
+	vcpu->arch.hyperupcall.reset = false;
 	kvm_hyperupcall_reset(vcpu->kvm);
+}
+
+/**
+ * kvm_arch_hyperupcall_finish_reset - the same for the boot vCPU of a VM
+ * @kvm: the VM
+ *
+ * May sleep. A vCPU that is in an ioctl does it itself.
+ */
+void kvm_arch_hyperupcall_finish_reset(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(kvm, kvm->arch.bsp_vcpu_id);
+
+	if (!vcpu || !mutex_trylock(&vcpu->mutex))
+		return;
+
+	vcpu_load(vcpu);
+	kvm_hyperupcall_finish_reset(vcpu);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
 }
 
 /**
  * kvm_hyperupcall_check_reset - KVM_REQ_HYPERUPCALL_RESET
  * @vcpu: the boot vCPU on its way into the guest, with kvm->srcu held
- *
- * SMM and nested guests have a CR0 of their own, if the guest wrote it.
  */
 void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 {
-	if (!vcpu->arch.hyperupcall.reset &&
-	    (is_paging(vcpu) || is_smm(vcpu) || is_guest_mode(vcpu)))
+	if (!kvm_hyperupcall_reset_is_due(vcpu))
 		return;
 
 	vcpu->arch.hyperupcall.reset = false;
@@ -175,7 +226,8 @@ void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
  *
  * Keeps what a program may want to know of a vCPU that does not run; some of
  * it can be read on Intel by the CPU that holds the VMCS only. Pairs with
- * kvm_hyperupcall_vcpu_load(): an odd sequence says that the vCPU is loaded.
+ * kvm_hyperupcall_vcpu_load(): an odd sequence says that the vCPU is loaded. It
+ * is that for hours, which is not what a seqcount_t is for.
  */
 void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu)
 {
@@ -192,7 +244,8 @@ void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu)
 		.cr3 = kvm_read_cr3(vcpu),
 		.cpl = kvm_x86_call(get_cpl)(vcpu),
 	};
-	raw_write_seqcount_end(&hu->loaded);
+	/* Pairs with the acquire in kvm_arch_hyperupcall_vcpu_regs(). */
+	smp_store_release(&hu->seq, hu->seq + 1);
 }
 
 /**
@@ -201,13 +254,19 @@ void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu)
  */
 void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu)
 {
-	if (kvm_has_hyperupcall(vcpu->kvm))
-		raw_write_seqcount_begin(&vcpu->arch.hyperupcall.loaded);
+	struct kvm_vcpu_hyperupcall *hu = &vcpu->arch.hyperupcall;
+
+	if (!kvm_has_hyperupcall(vcpu->kvm))
+		return;
+
+	WRITE_ONCE(hu->seq, hu->seq + 1);
+	/* Before the next kvm_hyperupcall_vcpu_put() writes anything. */
+	smp_wmb();
 }
 
 static bool kvm_hyperupcall_vcpu_loaded(struct kvm_vcpu *vcpu)
 {
-	return raw_read_seqcount(&vcpu->arch.hyperupcall.loaded) & 1;
+	return READ_ONCE(vcpu->arch.hyperupcall.seq) & 1;
 }
 
 enum hyperupcall_vcpu_state kvm_arch_hyperupcall_vcpu_state(struct kvm_vcpu *vcpu)
@@ -231,11 +290,17 @@ enum hyperupcall_vcpu_state kvm_arch_hyperupcall_vcpu_state(struct kvm_vcpu *vcp
 int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_regs *regs)
 {
 	struct kvm_vcpu_hyperupcall *hu = &vcpu->arch.hyperupcall;
-	unsigned int seq = raw_seqcount_begin(&hu->loaded);
-	struct hyperupcall_regs copy = hu->regs;
-	bool nested = hu->nested;
+	struct hyperupcall_regs copy;
+	bool nested;
+	u32 seq;
 
-	if (read_seqcount_retry(&hu->loaded, seq) || nested)
+	/* Pairs with the release in kvm_hyperupcall_vcpu_put(). */
+	seq = smp_load_acquire(&hu->seq);
+	copy = data_race(hu->regs);
+	nested = data_race(hu->nested);
+	/* Pairs with the barrier in kvm_hyperupcall_vcpu_load(). */
+	smp_rmb();
+	if ((seq & 1) || READ_ONCE(hu->seq) != seq || nested)
 		return -EBUSY;
 
 	*regs = copy;
@@ -265,6 +330,8 @@ static bool kvm_hyperupcall_may_nest(struct kvm_vcpu *vcpu)
  */
 bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
 {
+	struct kvm_vcpu *me = kvm_get_running_vcpu();
+
 	if (kvm_hyperupcall_may_nest(vcpu))
 		return false;
 
@@ -274,7 +341,8 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
 	if (READ_ONCE(vcpu->mode) != OUTSIDE_GUEST_MODE || kvm_hyperupcall_may_nest(vcpu))
 		return false;
 
-	++vcpu->stat.hyperupcall_flushes;
+	if (me)
+		++me->stat.hyperupcall_flushes;
 	return true;
 }
 
@@ -284,7 +352,7 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
  * @target: another vCPU, for which it was accepted
  * @irq: the IPI
  *
- * Called where the IPI would enter the target's IRR; interrupts may be off.
+ * Called where the IPI would enter the target's IRR.
  *
  * Return: true if the target must not see it.
  */
@@ -294,6 +362,12 @@ bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *targ
 	struct hyperupcall_ctx ctx;
 
 	if (!kvm_hyperupcall_linked(target->kvm, HYPERUPCALL_EVENT_INTERRUPT))
+		return false;
+	/*
+	 * Programs may take longer than interrupts can be off. The fastpath asked
+	 * kvm_hyperupcall_wants_ipis() when there was no link yet.
+	 */
+	if (irqs_disabled())
 		return false;
 	if (irq->delivery_mode != APIC_DM_FIXED || irq->trig_mode || !kvm_lapic_enabled(target))
 		return false;
@@ -317,10 +391,13 @@ bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *targ
  * @target: a vCPU that was preempted
  *
  * A guest yields to the target of an IPI that it just sent. If its hyperupcall
- * consumed the IPI, and the target has no other, nobody waits for the target.
+ * consumed the IPI, and the target has no other interrupt and was not kicked,
+ * nobody waits for the target.
  */
 bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target)
 {
 	return kvm_hyperupcall_linked(target->kvm, HYPERUPCALL_EVENT_INTERRUPT) &&
-	       !READ_ONCE(target->arch.apic->irr_pending);
+	       !READ_ONCE(target->arch.apic->irr_pending) &&
+	       !READ_ONCE(target->arch.interrupt.injected) &&
+	       !READ_ONCE(target->arch.pv.pv_unhalted);
 }

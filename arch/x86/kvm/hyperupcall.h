@@ -11,7 +11,7 @@ struct kvm_lapic_irq;
 unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, unsigned long a1,
 				      unsigned long a2, unsigned long a3, bool op_64_bit);
 void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0);
-void kvm_hyperupcall_vcpu_reset(struct kvm_vcpu *vcpu, unsigned long cr0);
+void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0);
 void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu);
@@ -23,6 +23,12 @@ bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target);
 static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
 {
 	return kvm->hyperupcall;
+}
+
+/* Whether a CPUID bit tells the guest. */
+static inline bool kvm_offers_hyperupcall(const struct kvm *kvm)
+{
+	return kvm->hyperupcall && !kvm->hyperupcall_refused;
 }
 
 /* Programs may take longer than interrupts can be off. */
@@ -42,7 +48,7 @@ static inline unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsig
 
 static inline void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0,
 					       unsigned long cr0) { }
-static inline void kvm_hyperupcall_vcpu_reset(struct kvm_vcpu *vcpu, unsigned long cr0) { }
+static inline void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0) { }
 static inline void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu) { }
@@ -60,6 +66,11 @@ static inline bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target)
 }
 
 static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
+{
+	return false;
+}
+
+static inline bool kvm_offers_hyperupcall(const struct kvm *kvm)
 {
 	return false;
 }

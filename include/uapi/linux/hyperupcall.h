@@ -99,7 +99,7 @@ enum hyperupcall_event {
 #define HYPERUPCALL_YOUNG		1	/* used lately */
 #define HYPERUPCALL_OLD			2	/* not used lately */
 
-#define HYPERUPCALL_CRITICAL		1	/* prefer this vCPU in a yield */
+#define HYPERUPCALL_CRITICAL		1	/* this vCPU may be yielded to */
 
 /* The state of a vCPU, as its host thread sees it. */
 enum hyperupcall_vcpu_state {
@@ -252,6 +252,9 @@ struct hyperupcall_regs {
  * @budget_ns: [out] time that the VM's links may run for in a second, in
  *	nanoseconds
  * @budget_left_ns: [out] what is left of it in this second
+ * @max_run_insns: [out] instructions that one run may take, where an access to
+ *	guest memory counts for 32 and a helper for 256 of them
+ * @max_run_insns_global: [out] the same for a program at a global event
  */
 struct hyperupcall_query {
 	__u32 abi;
@@ -277,6 +280,8 @@ struct hyperupcall_query {
 	__u32 nr_insns;
 	__u64 budget_ns;
 	__u64 budget_left_ns;
+	__u32 max_run_insns;
+	__u32 max_run_insns_global;
 };
 
 /* struct hyperupcall_map::flags: programs may store to the region */

@@ -67,6 +67,8 @@ static int kvm_hyperupcall_op_query(struct kvm_hyperupcall *hu, struct kvm_vcpu 
 		.max_mem_global = (u64)kvm_hyperupcall_max_pages_global(hu) << PAGE_SHIFT,
 		.mem = (u64)hu->nr_pages << PAGE_SHIFT,
 		.max_insns_total = policy->max_insns_total,
+		.max_run_insns = policy->max_run_insns,
+		.max_run_insns_global = policy->max_run_insns_global,
 		.nr_insns = hu->nr_insns,
 		.budget_ns = policy->budget_ns,
 		.budget_left_ns = kvm_hyperupcall_budget_left(hu),

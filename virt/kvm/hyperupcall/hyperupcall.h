@@ -11,6 +11,7 @@
  *	event.c		the table of events
  *	link.c		programs at events
  *	run.c		the hot path
+ *	preempt.c	the VCPU_PREEMPT event
  *	save.c		all of it for the VMM
  *	restore.c	and back
  *	debugfs.c	the same for people
@@ -153,7 +154,8 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
  * @kvm: the VM
  * @policy: what is allowed; constant once there is a vCPU or anything registered
  * @lock: protects what hypercalls change: all that follows but @chains'
- *	readers and what @map_lock protects. It nests outside mmap_lock.
+ *	readers and what @map_lock protects. See Documentation/virt/kvm/locking.rst
+ *	for what it nests in.
  * @progs: struct kvm_hyperupcall_prog by id
  * @nr_progs: how many
  * @nr_insns: BPF instructions that all of them have
@@ -228,9 +230,9 @@ extern const struct kvm_hyperupcall_event kvm_hyperupcall_events[__HYPERUPCALL_E
 u64 kvm_hyperupcall_supported_events(void);
 
 /* policy.c */
-extern bool kvm_hyperupcall_default;
+bool kvm_hyperupcall_enabled_for_all(void);
 void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy);
-int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size);
+int kvm_hyperupcall_read_policy(struct kvm_hyperupcall_policy *policy, u64 user, u64 size);
 unsigned long kvm_hyperupcall_max_pages(struct kvm_hyperupcall *hu);
 unsigned long kvm_hyperupcall_max_pages_global(struct kvm_hyperupcall *hu);
 

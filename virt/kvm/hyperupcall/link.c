@@ -117,8 +117,7 @@ static int kvm_hyperupcall_check_global(struct kvm_hyperupcall *hu,
 	return 0;
 }
 
-static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall *hu,
-					  struct kvm_hyperupcall_link *link,
+static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall_link *link,
 					  struct kvm_hyperupcall_prog *prog)
 {
 	if (link->owner)
@@ -126,8 +125,13 @@ static void kvm_hyperupcall_link_set_prog(struct kvm_hyperupcall *hu,
 	prog->nr_links++;
 	link->owner = prog;
 	rcu_assign_pointer(link->prog, prog->prog);
+}
+
+static void kvm_hyperupcall_trace_link(struct kvm_hyperupcall *hu,
+				       const struct kvm_hyperupcall_link *link)
+{
 	trace_kvm_hyperupcall_link(hu->kvm, link->id, kvm_hyperupcall_events[link->event].name,
-				   prog->id);
+				   link->owner->id);
 }
 
 static int kvm_hyperupcall_link_replace(struct kvm_hyperupcall *hu,
@@ -141,7 +145,8 @@ static int kvm_hyperupcall_link_replace(struct kvm_hyperupcall *hu,
 	if (link->event != args->event)
 		return -EINVAL;
 
-	kvm_hyperupcall_link_set_prog(hu, link, prog);
+	kvm_hyperupcall_link_set_prog(link, prog);
+	kvm_hyperupcall_trace_link(hu, link);
 	synchronize_rcu();
 	return 0;
 }
@@ -191,12 +196,13 @@ static int kvm_hyperupcall_link_add(struct kvm_hyperupcall *hu, struct kvm_hyper
 		goto free;
 
 	link->id = *id;
-	kvm_hyperupcall_link_set_prog(hu, link, prog);
+	kvm_hyperupcall_link_set_prog(link, prog);
 	r = kvm_hyperupcall_chain_add(hu, link);
 	if (r)
 		goto erase;
 
 	hu->nr_links++;
+	kvm_hyperupcall_trace_link(hu, link);
 	return 0;
 
 erase:

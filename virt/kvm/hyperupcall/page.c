@@ -168,7 +168,12 @@ static int kvm_hyperupcall_page_try(struct kvm_hyperupcall *hu,
 	int r;
 
 	r = kvm_hyperupcall_page_hva(hu, gfn, &hva);
-	r = r ?: kvm_hyperupcall_page_pin(hva, &region->pages[i].page);
+	if (r)
+		return r;
+	if (hu->nr_extents == KVM_HYPERUPCALL_MAX_EXTENTS &&
+	    !kvm_hyperupcall_page_follows(region, i, gfn, hva))
+		return -ENOSPC;
+	r = kvm_hyperupcall_page_pin(hva, &region->pages[i].page);
 	if (r)
 		return r;
 
@@ -198,8 +203,6 @@ int kvm_hyperupcall_page_map(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_
 
 	lockdep_assert_held(&hu->lock);
 
-	if (hu->nr_extents == KVM_HYPERUPCALL_MAX_EXTENTS)
-		return -ENOSPC;
 	if (signal_pending(current))
 		return -EAGAIN;
 

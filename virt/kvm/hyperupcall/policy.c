@@ -1,17 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a VM may do with hyperupcalls: nothing, unless its VMM enables
- * KVM_CAP_HYPERUPCALL, or the administrator does it for VMMs that do not know
- * the capability.
+ * What a VM may do with hyperupcalls: nothing, unless the administrator allows
+ * it and its VMM enables KVM_CAP_HYPERUPCALL, or the administrator enables it
+ * for VMMs that do not know the capability.
  */
 #include <linux/module.h>
 #include <linux/uaccess.h>
 
 #include "hyperupcall.h"
 
-bool __read_mostly kvm_hyperupcall_default;
-module_param_named(hyperupcall, kvm_hyperupcall_default, bool, 0644);
-MODULE_PARM_DESC(hyperupcall, "Enable hyperupcalls for every new VM (default: false)");
+/* Who opens /dev/kvm is the guest as well, and may load no BPF otherwise. */
+enum {
+	KVM_HYPERUPCALL_OFF,
+	KVM_HYPERUPCALL_ON_DEMAND,
+	KVM_HYPERUPCALL_ALWAYS,
+};
+
+static unsigned int __read_mostly kvm_hyperupcall_mode = KVM_HYPERUPCALL_OFF;
+
+static int kvm_hyperupcall_set_mode(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, KVM_HYPERUPCALL_OFF, KVM_HYPERUPCALL_ALWAYS);
+}
+
+static const struct kernel_param_ops kvm_hyperupcall_mode_ops = {
+	.set = kvm_hyperupcall_set_mode,
+	.get = param_get_uint,
+};
+
+module_param_cb(hyperupcall, &kvm_hyperupcall_mode_ops, &kvm_hyperupcall_mode, 0644);
+MODULE_PARM_DESC(hyperupcall, "Hyperupcalls: 0 off (default), 1 for VMs whose VMM asks, 2 for every new VM");
+
+/**
+ * kvm_hyperupcall_available - KVM_CHECK_EXTENSION(KVM_CAP_HYPERUPCALL)
+ *
+ * Return: 1 if a VMM may enable it, otherwise 0.
+ */
+int kvm_hyperupcall_available(void)
+{
+	return READ_ONCE(kvm_hyperupcall_mode) != KVM_HYPERUPCALL_OFF &&
+	       kvm_arch_hyperupcall_safe();
+}
+
+/* Whether a new VM has hyperupcalls before its VMM asks. */
+bool kvm_hyperupcall_enabled_for_all(void)
+{
+	return READ_ONCE(kvm_hyperupcall_mode) == KVM_HYPERUPCALL_ALWAYS &&
+	       kvm_arch_hyperupcall_safe();
+}
 
 /*
  * A global program stands in the way of the host, hence its small limits; two
@@ -22,7 +58,7 @@ static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_default = {
 	.max_progs			= 32,
 	.max_links			= 32,
 	.max_regions			= 64,
-	.max_insns			= 32768,
+	.max_insns			= 8192,
 	.max_insns_global		= 4096,
 	.max_verified_insns		= 131072,
 	.max_verified_insns_global	= 65536,
@@ -39,7 +75,7 @@ static const struct kvm_hyperupcall_policy kvm_hyperupcall_policy_max = {
 	.max_progs			= 256,
 	.max_links			= 256,
 	.max_regions			= 1024,
-	.max_insns			= 131072,
+	.max_insns			= 32768,
 	.max_insns_global		= 4096,
 	.max_verified_insns		= 262144,
 	.max_verified_insns_global	= 262144,
@@ -107,23 +143,18 @@ static int kvm_hyperupcall_merge_policy(struct kvm_hyperupcall_policy *policy,
 }
 
 /**
- * kvm_hyperupcall_set_policy - take the VMM's limits
- * @hu: the VM's hyperupcalls
+ * kvm_hyperupcall_read_policy - the VMM's limits, and the host's for the rest
+ * @policy: where they go
  * @user: user pointer to a struct kvm_hyperupcall_policy, or 0
  * @size: its size, 0 if and only if @user is 0
  *
- * The VM has no vCPU yet; hu->lock is held. Return: zero, -EFAULT, -E2BIG,
- * -EINVAL, or -EBUSY if something is registered under the old limits.
+ * May sleep. Return: zero, -EFAULT, -E2BIG or -EINVAL.
  */
-int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size)
+int kvm_hyperupcall_read_policy(struct kvm_hyperupcall_policy *policy, u64 user, u64 size)
 {
-	struct kvm_hyperupcall_policy policy, wanted = {};
+	struct kvm_hyperupcall_policy wanted = {};
 	int r;
 
-	lockdep_assert_held(&hu->lock);
-
-	if (hu->nr_progs || hu->nr_regions || hu->nr_links)
-		return -EBUSY;
 	if (!user != !size)
 		return -EINVAL;
 	if (user && size < KVM_HYPERUPCALL_POLICY_SIZE_VER0)
@@ -137,11 +168,8 @@ int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu, u64 user, u64 size)
 			return r;
 	}
 
-	kvm_hyperupcall_default_policy(&policy);
-	r = kvm_hyperupcall_merge_policy(&policy, &wanted);
-	if (!r)
-		hu->policy = policy;
-	return r;
+	kvm_hyperupcall_default_policy(policy);
+	return kvm_hyperupcall_merge_policy(policy, &wanted);
 }
 
 static unsigned long kvm_hyperupcall_percent(struct kvm_hyperupcall *hu, u32 percent)

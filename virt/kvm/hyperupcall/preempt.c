@@ -6,11 +6,12 @@
 #include "hyperupcall.h"
 
 /**
- * kvm_hyperupcall_vcpu_critical - ask whether a preempted vCPU should run first
+ * kvm_hyperupcall_vcpu_critical - ask whether a vCPU may be yielded to in any case
  * @me: the vCPU that spins
- * @vcpu: a vCPU that may be yielded to
+ * @vcpu: a vCPU that KVM may pass over
  *
- * Return: true if the guest says so; false too if nothing is known of @vcpu.
+ * Return: true if the guest says so; false too if @vcpu was not preempted or
+ * nothing is known of it.
  */
 bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
 {
@@ -19,7 +20,7 @@ bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
 
 	if (!kvm_hyperupcall_linked(me->kvm, HYPERUPCALL_EVENT_VCPU_PREEMPT))
 		return false;
-	if (kvm_arch_hyperupcall_vcpu_regs(vcpu, &regs))
+	if (!READ_ONCE(vcpu->preempted) || kvm_arch_hyperupcall_vcpu_regs(vcpu, &regs))
 		return false;
 
 	/* All of it, for the guest sees all of it. */

@@ -320,8 +320,9 @@ static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void
  * @user: the state and its size
  *
  * Return: zero, -EFAULT, -EINVAL for a damaged state, -EOPNOTSUPP for another
- * version or a confidential VM, -EEXIST if the VM has something already, -EINTR, -ENOTTY if it has
- * no hyperupcalls, or what the guest would get that registers the same.
+ * version or a confidential VM, -EEXIST if the VM has something already, -EINTR,
+ * -ENOTTY if it has no hyperupcalls, or what the guest would get that registers
+ * the same.
  */
 long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state __user *user)
 {
@@ -350,6 +351,7 @@ long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state
 	if (r)
 		goto free;
 
+	kvm_arch_hyperupcall_finish_reset(kvm);
 	r = -EINTR;
 	if (mutex_lock_killable(&hu->lock))
 		goto free;

@@ -133,7 +133,7 @@ bool kvm_hyperupcall_has_link(struct kvm *kvm, enum hyperupcall_event event)
  * @ctx: the event
  *
  * Runs the links in their order until one has an opinion. Does not sleep; any
- * context that is not an NMI, interrupts on or off.
+ * context that is not an NMI, with interrupts on.
  *
  * Return: one of the event's answers, or HYPERUPCALL_NO_OPINION.
  */

@@ -195,6 +195,7 @@ long kvm_hyperupcall_save(struct kvm *kvm, struct kvm_hyperupcall_state __user *
 	if (copy_from_user(&args, user, sizeof(args)))
 		return -EFAULT;
 
+	kvm_arch_hyperupcall_finish_reset(kvm);
 	if (mutex_lock_killable(&hu->lock))
 		return -EINTR;
 	r = kvm_hyperupcall_alloc_state(&w, hu);

@@ -20,7 +20,10 @@
 
 #include "hyperupcall.h"
 
-/* The longest time between two looks at pages that nobody can decide about. */
+/*
+ * The longest time between two looks at pages that nobody can decide about, but
+ * for what the worker rests.
+ */
 #define KVM_HYPERUPCALL_MAX_DELAY	HZ
 
 enum kvm_hyperupcall_verdict {
@@ -197,18 +200,23 @@ bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
 	return list_empty(&hu->taken);
 }
 
+static void kvm_hyperupcall_look_again(struct kvm_hyperupcall *hu)
+{
+	queue_delayed_work(system_unbound_wq, &hu->revalidate, READ_ONCE(hu->revalidate_delay));
+}
+
 /*
  * The worker's time is the host's: it rests ten times as long as it worked. What
  * it could not decide is looked at less and less often.
  */
 static void kvm_hyperupcall_rest(struct kvm_hyperupcall *hu, unsigned long worked, bool done)
 {
-	unsigned long delay = done ? 0 : 2 * READ_ONCE(hu->revalidate_delay);
+	unsigned long delay = done ? 1 : 2 * READ_ONCE(hu->revalidate_delay);
 
-	delay = clamp(max(delay, 10 * worked), 1UL, (unsigned long)KVM_HYPERUPCALL_MAX_DELAY);
-	WRITE_ONCE(hu->revalidate_delay, delay);
+	delay = clamp(delay, 1UL, (unsigned long)KVM_HYPERUPCALL_MAX_DELAY);
+	WRITE_ONCE(hu->revalidate_delay, max(delay, 10 * worked));
 	if (!done)
-		queue_delayed_work(system_unbound_wq, &hu->revalidate, delay);
+		kvm_hyperupcall_look_again(hu);
 }
 
 /* The work behind the notifiers. */
@@ -225,7 +233,7 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 
 	/* A hypercall may hold the lock for long, and others want the worker. */
 	if (!mutex_trylock(&hu->lock)) {
-		queue_delayed_work(system_unbound_wq, &hu->revalidate, 1);
+		kvm_hyperupcall_rest(hu, 0, false);
 	} else {
 		bool done = kvm_hyperupcall_decide(hu, mm);
 
@@ -235,41 +243,25 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	mmput_async(mm);
 }
 
-/* What is gone leaves the window now, what is doubtful stays. */
-static bool kvm_hyperupcall_page_take(struct kvm_hyperupcall *hu,
-				      struct kvm_hyperupcall_region *region, unsigned long i,
-				      enum kvm_hyperupcall_page_state state)
-{
-	struct kvm_hyperupcall_page *page = &region->pages[i];
-
-	if (page->state == KVM_HYPERUPCALL_PAGE_NONE || page->state >= state)
-		return false;
-
-	WRITE_ONCE(page->state, state);
-	if (state == KVM_HYPERUPCALL_PAGE_GONE)
-		bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(region, i), 1);
-	return true;
-}
-
 /* Takes @nr pages of an extent, from its page @i on. */
 static bool kvm_hyperupcall_extent_take(struct kvm_hyperupcall *hu,
 					struct kvm_hyperupcall_extent *extent,
 					unsigned long i, unsigned long nr,
 					enum kvm_hyperupcall_page_state state)
 {
+	struct kvm_hyperupcall_page *page = &extent->region->pages[extent->first + i];
+	struct kvm_hyperupcall_page *end = page + nr;
 	bool any = false;
 
-	for (; nr; i++, nr--)
-		any |= kvm_hyperupcall_page_take(hu, extent->region, extent->first + i, state);
+	for (; page < end; page++) {
+		if (page->state == KVM_HYPERUPCALL_PAGE_NONE || page->state > state)
+			continue;
+		WRITE_ONCE(page->state, state);
+		any = true;
+	}
 	if (any && list_empty(&extent->taken))
 		list_add_tail(&extent->taken, &hu->taken);
 	return any;
-}
-
-/* A no-op while the work is on its way. */
-static void kvm_hyperupcall_start_deciding(struct kvm_hyperupcall *hu)
-{
-	queue_delayed_work(system_unbound_wq, &hu->revalidate, READ_ONCE(hu->revalidate_delay));
 }
 
 /**
@@ -315,8 +307,22 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
 		}
 	}
 
+	/* A no-op while the work is on its way. */
 	if (any)
-		kvm_hyperupcall_start_deciding(hu);
+		kvm_hyperupcall_look_again(hu);
+}
+
+/* The same for good, also of pages whose removal is on its way. */
+static bool kvm_hyperupcall_extent_remove(struct kvm_hyperupcall *hu,
+					  struct kvm_hyperupcall_extent *extent,
+					  unsigned long i, unsigned long nr)
+{
+	if (!kvm_hyperupcall_extent_take(hu, extent, i, nr, KVM_HYPERUPCALL_PAGE_GONE))
+		return false;
+
+	bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(extent->region, extent->first + i),
+			 nr);
+	return true;
 }
 
 /**
@@ -349,14 +355,14 @@ void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory
 
 			/* Another memslot may have the same memory. */
 			if (start < end)
-				any |= kvm_hyperupcall_extent_take(hu, extent, start - extent->gfn,
-								   end - start,
-								   KVM_HYPERUPCALL_PAGE_GONE);
+				any |= kvm_hyperupcall_extent_remove(hu, extent,
+								     start - extent->gfn,
+								     end - start);
 		}
 	}
 
 	if (any) {
 		bpf_window_flush(hu->window, 0, SZ_4G >> PAGE_SHIFT);
-		kvm_hyperupcall_start_deciding(hu);
+		kvm_hyperupcall_look_again(hu);
 	}
 }

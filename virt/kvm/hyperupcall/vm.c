@@ -71,7 +71,7 @@ int kvm_hyperupcall_create_vm(struct kvm *kvm)
 {
 	struct kvm_hyperupcall *hu;
 
-	if (!READ_ONCE(kvm_hyperupcall_default) || kvm_arch_has_private_mem(kvm))
+	if (!kvm_hyperupcall_enabled_for_all() || kvm_arch_has_private_mem(kvm))
 		return 0;
 
 	hu = kvm_hyperupcall_alloc(kvm);
@@ -83,22 +83,42 @@ int kvm_hyperupcall_create_vm(struct kvm *kvm)
 	return 0;
 }
 
+static int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu,
+				      const struct kvm_hyperupcall_policy *policy)
+{
+	guard(mutex)(&hu->lock);
+
+	/* Under the old limits. */
+	if (hu->nr_progs || hu->nr_regions || hu->nr_links)
+		return -EBUSY;
+
+	hu->policy = *policy;
+	return 0;
+}
+
 /**
  * kvm_hyperupcall_enable - KVM_ENABLE_CAP(KVM_CAP_HYPERUPCALL)
  * @kvm: the VM
  * @cap: args[0] and args[1] are the address and the size of a struct
  *	kvm_hyperupcall_policy, or zero for the host's defaults
  *
- * Return: zero, -EINVAL, -E2BIG, -EFAULT, -EOPNOTSUPP for a confidential VM,
- * -EBUSY if there are vCPUs or anything registered already, or -ENOMEM.
+ * Return: zero, -EPERM if the administrator did not allow it, -EINVAL, -E2BIG,
+ * -EFAULT, -EOPNOTSUPP for a confidential VM, -EBUSY if there are vCPUs or
+ * anything registered already, or -ENOMEM.
  */
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
+	struct kvm_hyperupcall_policy policy;
 	struct kvm_hyperupcall *hu;
 	int r;
 
+	if (!kvm_hyperupcall_available())
+		return -EPERM;
 	if (cap->flags || cap->args[2] || cap->args[3])
 		return -EINVAL;
+	r = kvm_hyperupcall_read_policy(&policy, cap->args[0], cap->args[1]);
+	if (r)
+		return r;
 
 	guard(mutex)(&kvm->lock);
 	if (kvm_hyperupcall_refused(kvm))
@@ -110,9 +130,7 @@ int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 	if (!hu)
 		return -ENOMEM;
 
-	mutex_lock(&hu->lock);
-	r = kvm_hyperupcall_set_policy(hu, cap->args[0], cap->args[1]);
-	mutex_unlock(&hu->lock);
+	r = kvm_hyperupcall_set_policy(hu, &policy);
 	if (r) {
 		if (hu != kvm->hyperupcall)
 			kfree(hu);

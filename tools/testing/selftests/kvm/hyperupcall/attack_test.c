@@ -191,6 +191,39 @@ HUP_TEST(attack, reclaim_of_shared_memory)
 	hup_free(h);
 }
 
+#define JIT_LIMIT	"/proc/sys/net/core/bpf_jit_limit"
+
+static long jit_limit(void)
+{
+	FILE *f = fopen(JIT_LIMIT, "r");
+	long limit;
+
+	TEST_ASSERT(f && fscanf(f, "%ld", &limit) == 1, "reading " JIT_LIMIT);
+	fclose(f);
+	return limit;
+}
+
+static void set_jit_limit(long limit)
+{
+	FILE *f = fopen(JIT_LIMIT, "w");
+
+	TEST_ASSERT(f && fprintf(f, "%ld\n", limit) > 0 && !fclose(f),
+		    "writing " JIT_LIMIT);
+}
+
+/* Root, which this runs as, may go over the limit for programs of its own. */
+HUP_TEST(attack, memory_of_the_jit)
+{
+	struct hup *h = hup_create(1);
+	long limit = jit_limit();
+
+	set_jit_limit(1);
+	EXPECT_EQ(-ENOMEM, hup_load_return(h, 0));
+	set_jit_limit(limit);
+	EXPECT_LT(0, hup_load_return(h, 0));
+	hup_free(h);
+}
+
 /* What the threads of the VMM do to memory that the guest maps and unmaps. */
 struct storm {
 	struct hup *h;

@@ -4,6 +4,7 @@
  */
 #include <linux/kvm_para.h>
 
+#include "apic.h"
 #include "hyperupcall_util.h"
 
 /* One page for each vCPU: what its agent is to call, and room for a struct. */
@@ -448,6 +449,37 @@ uint64_t hup_run(struct hup *h, uint32_t prog, uint64_t data0, uint64_t data1,
 	if (faults)
 		*faults = run.faults;
 	return run.retval;
+}
+
+/* The vCPU is then as it was, for the agent. */
+void hup_reset_vcpu(struct hup *h, unsigned int vcpu_id)
+{
+	struct kvm_vcpu *vcpu = h->vcpus[vcpu_id].vcpu;
+	struct kvm_sregs sregs, reset;
+
+	vcpu_sregs_get(vcpu, &sregs);
+	reset = sregs;
+	reset.cr0 &= ~X86_CR0_PG;
+	reset.efer = 0;
+	reset.cs.l = 0;
+	reset.cs.db = 1;
+	vcpu_sregs_set(vcpu, &reset);
+	vcpu_sregs_set(vcpu, &sregs);
+}
+
+void hup_send_init(struct hup *h, unsigned int vcpu_id)
+{
+	struct kvm_msi msi = {
+		.address_lo = APIC_DEFAULT_GPA | vcpu_id << 12,
+		.data = APIC_DM_INIT,
+	};
+	struct kvm_lapic_state lapic;
+
+	/* KVM finds the last vCPU's APIC once any APIC has changed. */
+	vcpu_ioctl(h->vcpus[vcpu_id].vcpu, KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(h->vcpus[vcpu_id].vcpu, KVM_SET_LAPIC, &lapic);
+	TEST_ASSERT(__vm_ioctl(h->vm, KVM_SIGNAL_MSI, &msi) > 0,
+		    "KVM_SIGNAL_MSI");
 }
 
 unsigned long hup_locked_kb(void)

@@ -81,6 +81,10 @@ void hup_release(struct hup *h);
 void hup_free(struct hup *h);
 struct hup_mem hup_add_slot(struct hup *h, enum vm_mem_backing_src_type type,
 			    uint32_t slot, unsigned int npages, uint32_t flags);
+/* What a VMM does at a reset: the vCPU leaves paged mode. */
+void hup_reset_vcpu(struct hup *h, unsigned int vcpu);
+/* INIT, which is taken in when the vCPU runs or is asked for its state. */
+void hup_send_init(struct hup *h, unsigned int vcpu);
 void hup_set_cpl(struct hup *h, unsigned int cpl);
 
 /* Functions in the guest: call and wait, or start, do something, and join. */

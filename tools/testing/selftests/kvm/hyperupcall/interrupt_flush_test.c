@@ -289,7 +289,7 @@ HUP_TEST(flush, stale_translations)
 	hup_stats(h, link, &stats);
 	EXPECT_EQ(variant->n, stats.runs + stats.throttled);
 	EXPECT_EQ(variant->wrong ? 0 : data->consumed[VECTOR],
-		  hup_vcpu_stat(h, TARGET, "hyperupcall_flushes"));
+		  hup_vcpu_stat(h, SENDER, "hyperupcall_flushes"));
 	EXPECT_LT(variant->n / 20, data->consumed[VECTOR]);
 	EXPECT_LT(variant->n / 20, flush->used);
 	if (variant->wrong) {

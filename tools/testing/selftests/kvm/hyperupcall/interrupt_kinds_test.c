@@ -3,39 +3,13 @@
  * Which IPIs are offered to the INTERRUPT event, and to whom: by destination
  * (one, several, all, oneself), by delivery mode and by trigger.
  */
-#include "interrupt_util.h"
-#include "kvm_test_harness.h"
+#include "interrupt_fixture.h"
 
 #define APIC_LDR		0xd0
 #define APIC_DFR		0xe0
 #define APIC_DFR_FLAT		0xffffffff
 #define APIC_DFR_CLUSTER	0x0fffffff
 #define APIC_SELF_IPI		0x3f0
-
-FIXTURE(ipi) {
-	struct hup *h;
-	struct ipi_data *data;
-	uint32_t offset;		/* of the data in the window */
-};
-
-FIXTURE_VARIANT(ipi) {
-	enum ipi_mode mode;
-};
-
-FIXTURE_VARIANT_ADD(ipi, xapic) { .mode = XAPIC };
-FIXTURE_VARIANT_ADD(ipi, x2apic) { .mode = X2APIC };
-FIXTURE_VARIANT_ADD(ipi, paravirt) { .mode = PARAVIRT };
-
-FIXTURE_SETUP(ipi)
-{
-	self->h = hup_create(3);
-	self->data = ipi_prepare(self->h, variant->mode, &self->offset);
-}
-
-FIXTURE_TEARDOWN(ipi)
-{
-	hup_free(self->h);
-}
 
 static long link_consumer(struct hup *h, uint32_t offset)
 {

@@ -3,33 +3,7 @@
  * The links of the INTERRUPT event: their order, and how they and the regions
  * that their programs use come and go while IPIs flow.
  */
-#include "interrupt_util.h"
-#include "kvm_test_harness.h"
-
-FIXTURE(ipi) {
-	struct hup *h;
-	struct ipi_data *data;
-	uint32_t offset;		/* of the data in the window */
-};
-
-FIXTURE_VARIANT(ipi) {
-	enum ipi_mode mode;
-};
-
-FIXTURE_VARIANT_ADD(ipi, xapic) { .mode = XAPIC };
-FIXTURE_VARIANT_ADD(ipi, x2apic) { .mode = X2APIC };
-FIXTURE_VARIANT_ADD(ipi, paravirt) { .mode = PARAVIRT };
-
-FIXTURE_SETUP(ipi)
-{
-	self->h = hup_create(3);
-	self->data = ipi_prepare(self->h, variant->mode, &self->offset);
-}
-
-FIXTURE_TEARDOWN(ipi)
-{
-	hup_free(self->h);
-}
+#include "interrupt_fixture.h"
 
 /* Links run in the order they were made, until one has an opinion. */
 HUP_TEST(ipi, chain)

@@ -5,33 +5,9 @@
  * target see interrupt_test.c, for one that changes its state
  * interrupt_race_test.c.
  */
-#include "interrupt_util.h"
-#include "kvm_test_harness.h"
+#define IPI_VCPUS	2
 
-FIXTURE(ipi) {
-	struct hup *h;
-	struct ipi_data *data;
-	uint32_t offset;		/* of the data in the window */
-};
-
-FIXTURE_VARIANT(ipi) {
-	enum ipi_mode mode;
-};
-
-FIXTURE_VARIANT_ADD(ipi, xapic) { .mode = XAPIC };
-FIXTURE_VARIANT_ADD(ipi, x2apic) { .mode = X2APIC };
-FIXTURE_VARIANT_ADD(ipi, paravirt) { .mode = PARAVIRT };
-
-FIXTURE_SETUP(ipi)
-{
-	self->h = hup_create(2);
-	self->data = ipi_prepare(self->h, variant->mode, &self->offset);
-}
-
-FIXTURE_TEARDOWN(ipi)
-{
-	hup_free(self->h);
-}
+#include "interrupt_fixture.h"
 
 static long link_answer(struct hup *h, uint32_t offset, int answer)
 {

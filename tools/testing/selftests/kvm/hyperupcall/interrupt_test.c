@@ -3,33 +3,7 @@
  * The INTERRUPT event: what a program sees of an IPI, what the helpers tell it,
  * and what becomes of its answers.
  */
-#include "interrupt_util.h"
-#include "kvm_test_harness.h"
-
-FIXTURE(ipi) {
-	struct hup *h;
-	struct ipi_data *data;
-	uint32_t offset;		/* of the data in the window */
-};
-
-FIXTURE_VARIANT(ipi) {
-	enum ipi_mode mode;
-};
-
-FIXTURE_VARIANT_ADD(ipi, xapic) { .mode = XAPIC };
-FIXTURE_VARIANT_ADD(ipi, x2apic) { .mode = X2APIC };
-FIXTURE_VARIANT_ADD(ipi, paravirt) { .mode = PARAVIRT };
-
-FIXTURE_SETUP(ipi)
-{
-	self->h = hup_create(3);
-	self->data = ipi_prepare(self->h, variant->mode, &self->offset);
-}
-
-FIXTURE_TEARDOWN(ipi)
-{
-	hup_free(self->h);
-}
+#include "interrupt_fixture.h"
 
 /* Copies the event into shared memory. */
 static long load_recorder(struct hup *h, uint32_t data)

@@ -5,7 +5,6 @@
  */
 #include <signal.h>
 
-#include "apic.h"
 #include "kvm_test_harness.h"
 #include "missing_memory.h"
 #include "whole_window.h"
@@ -119,16 +118,6 @@ static void *run_vcpu(void *vcpu)
 	return NULL;
 }
 
-static void send_init(struct hup *h, unsigned int vcpu_id)
-{
-	struct kvm_msi msi = {
-		.address_lo = APIC_DEFAULT_GPA | vcpu_id << 12,
-		.data = APIC_DM_INIT,
-	};
-
-	TEST_ASSERT(__vm_ioctl(h->vm, KVM_SIGNAL_MSI, &msi) > 0, "KVM_SIGNAL_MSI");
-}
-
 /*
  * The boot vCPU's INIT waits for MAP, which waits for the VMM, which deletes a
  * memslot first.
@@ -146,7 +135,7 @@ HUP_TEST(missing, init_of_boot_vcpu)
 	other = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, MISSING_SLOT + 1, 1, 0);
 	missing_wait(self->uffd);
 	locked = hup_locked_kb() - self->mem.size / 1024;
-	send_init(h, 0);
+	hup_send_init(h, 0);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, run_vcpu, h->vcpus[0].vcpu));
 	usleep(100000);
 	vm_set_user_memory_region(h->vm, MISSING_SLOT + 1, 0,

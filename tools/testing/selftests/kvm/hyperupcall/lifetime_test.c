@@ -6,110 +6,18 @@
 #include <signal.h>
 
 #include "apic.h"
-#include "hyperupcall_util.h"
-#include "kvm_test_harness.h"
-
-/* What a guest has registered: one of each kind. */
-struct registered {
-	uint32_t prog, region, link, offset;
-};
-
-FIXTURE(lifetime) {
-	struct hup *h;
-	struct registered r;
-	unsigned long locked;
-};
-
-FIXTURE_VARIANT(lifetime) {
-	unsigned long boot;	/* the vCPU that boots, of two */
-};
-
-FIXTURE_VARIANT_ADD(lifetime, vcpu_0_boots) { .boot = 0 };
-FIXTURE_VARIANT_ADD(lifetime, vcpu_1_boots) { .boot = 1 };
-
-static void populate(struct hup *h, struct registered *r)
-{
-	r->prog = hup_load_return(h, HYPERUPCALL_CONSUMED);
-	r->region = hup_map(h, h->data.gva, 4 * PAGE_SIZE,
-			    HYPERUPCALL_MAP_WRITE, &r->offset);
-	r->link = hup_link(h, r->prog, HYPERUPCALL_EVENT_INTERRUPT);
-	TEST_ASSERT((int)r->link > 0, "LINK returned %d", r->link);
-}
-
-FIXTURE_SETUP(lifetime)
-{
-	struct hup *h = hup_create_vm(2);
-
-	self->h = h;
-	ASSERT_EQ(0, hup_enable(h->vm, NULL, 0));
-	vm_ioctl(h->vm, KVM_SET_BOOT_CPU_ID, (void *)variant->boot);
-	hup_add_vcpus(h);
-	hup_boot(h);
-	self->locked = hup_locked_kb();
-	populate(h, &self->r);
-}
-
-FIXTURE_TEARDOWN(lifetime)
-{
-	hup_free(self->h);
-}
-
-static void expect_gone(struct __test_metadata *_metadata, struct hup *h,
-			const struct registered *r)
-{
-	struct hyperupcall_test_run run = {};
-	struct hyperupcall_query q;
-
-	hup_query(h, &q);
-	EXPECT_EQ(0, q.nr_progs);
-	EXPECT_EQ(0, q.nr_links);
-	EXPECT_EQ(0, q.nr_regions);
-	EXPECT_EQ(0, q.mem);
-	EXPECT_EQ(-ENOENT, hup_unlink(h, r->link));
-	EXPECT_EQ(-ENOENT, hup_unmap(h, r->region));
-	EXPECT_EQ(-ENOENT, hup_unload(h, r->prog));
-	EXPECT_EQ(-ENOENT, hup_test_run(h, r->prog, &run));
-}
-
-static void expect_there(struct __test_metadata *_metadata, struct hup *h,
-			 const struct registered *r)
-{
-	struct hyperupcall_query q;
-
-	hup_query(h, &q);
-	EXPECT_EQ(1, q.nr_progs);
-	EXPECT_EQ(1, q.nr_links);
-	EXPECT_EQ(1, q.nr_regions);
-	EXPECT_EQ(0, hup_unlink(h, r->link));
-	EXPECT_EQ(0, hup_unmap(h, r->region));
-	EXPECT_EQ(0, hup_unload(h, r->prog));
-}
-
-/* What a VMM does at a reset; the vCPU is then as it was, for the agent. */
-static void reset_by_sregs(struct kvm_vcpu *vcpu)
-{
-	struct kvm_sregs sregs, reset;
-
-	vcpu_sregs_get(vcpu, &sregs);
-	reset = sregs;
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
-	reset.cs.db = 1;
-	vcpu_sregs_set(vcpu, &reset);
-	vcpu_sregs_set(vcpu, &sregs);
-}
+#include "lifetime_fixture.h"
 
 HUP_TEST(lifetime, reset_of_boot_vcpu)
 {
-	reset_by_sregs(self->h->vcpus[variant->boot].vcpu);
+	hup_reset_vcpu(self->h, variant->boot);
 	EXPECT_EQ(self->locked, hup_locked_kb());
 	expect_gone(_metadata, self->h, &self->r);
 }
 
 HUP_TEST(lifetime, reset_of_other_vcpu)
 {
-	reset_by_sregs(self->h->vcpus[!variant->boot].vcpu);
+	hup_reset_vcpu(self->h, !variant->boot);
 	expect_there(_metadata, self->h, &self->r);
 }
 
@@ -217,48 +125,28 @@ HUP_TEST(lifetime, life_goes_on_after_reset)
 	int i;
 
 	for (i = 0; i < 5; i++) {
-		reset_by_sregs(h->vcpus[variant->boot].vcpu);
+		hup_reset_vcpu(h, variant->boot);
 		populate(h, &self->r);
 		EXPECT_EQ(self->locked + 16, hup_locked_kb());
 	}
 	expect_there(_metadata, h, &self->r);
 }
 
-/* Guest code that leaves paged mode, in 32-bit code at its physical address. */
-static const uint8_t leave_paging[] = {
-	0x0f, 0x20, 0xc0,			/* mov %cr0, %eax */
-	0x25, 0xff, 0xff, 0xff, 0x7f,		/* and $~X86_CR0_PG, %eax */
-	0x0f, 0x22, 0xc0,			/* mov %eax, %cr0 */
-	0xec,					/* in (%dx), %al */
-};
-
 static void run_in_compatibility_mode(struct hup *h, unsigned int id,
 				      const uint8_t *code, size_t size)
 {
 	struct kvm_vcpu *vcpu = h->vcpus[id].vcpu;
-	vm_paddr_t page = vm_phy_page_alloc(h->vm, 0x200000, 0);
-	struct kvm_sregs sregs, old_sregs;
-	struct kvm_regs regs, old_regs;
+	struct saved_vcpu saved;
+	struct kvm_sregs sregs;
 
-	memcpy(addr_gpa2hva(h->vm, page), code, size);
-	virt_pg_map(h->vm, page, page);
-	vcpu_run_complete_io(vcpu);
-	vcpu_sregs_get(vcpu, &old_sregs);
-	vcpu_regs_get(vcpu, &old_regs);
-	sregs = old_sregs;
-	sregs.cs.l = 0;
-	sregs.cs.db = 1;
-	vcpu_sregs_set(vcpu, &sregs);
-	regs = old_regs;
-	regs.rip = page;
-	vcpu_regs_set(vcpu, &regs);
+	save_vcpu(vcpu, &saved);
+	enter_compatibility_mode(h, id, code, size);
 	vcpu_run(vcpu);
 	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
 	vcpu_run_complete_io(vcpu);
 	vcpu_sregs_get(vcpu, &sregs);
 	TEST_ASSERT(!(sregs.cr0 & X86_CR0_PG), "the vCPU is in paged mode");
-	vcpu_sregs_set(vcpu, &old_sregs);
-	vcpu_regs_set(vcpu, &old_regs);
+	restore_vcpu(vcpu, &saved);
 }
 
 HUP_TEST(lifetime, boot_vcpu_leaves_paging)
@@ -344,7 +232,7 @@ HUP_TEST(lifetime, registered_while_boot_vcpu_is_off)
 
 	/* The reset, of all vCPUs, as a VMM does it. */
 	vcpu_sregs_set(boot, &reset);
-	reset_by_sregs(h->vcpus[!variant->boot].vcpu);
+	hup_reset_vcpu(h, !variant->boot);
 
 	/* The next kernel. */
 	vcpu_sregs_set(boot, &sregs);
@@ -409,7 +297,7 @@ HUP_TEST(lifetime, reset_while_programs_run)
 		usleep(100);
 	EXPECT_LT(0, READ_ONCE(*word));
 
-	reset_by_sregs(h->vcpus[variant->boot].vcpu);
+	hup_reset_vcpu(h, variant->boot);
 	before = READ_ONCE(*word);
 	EXPECT_EQ(self->locked, hup_locked_kb());
 	usleep(20000);
@@ -425,7 +313,7 @@ HUP_TEST(lifetime, window_after_reset)
 	uint64_t *word = h->data.hva, faults;
 	struct hup_asm a = {};
 
-	reset_by_sregs(h->vcpus[variant->boot].vcpu);
+	hup_reset_vcpu(h, variant->boot);
 	*word = 5;
 	hup_emit_count(&a, self->r.offset);
 	hup_emit_return(&a, 0);

@@ -12,6 +12,7 @@
 
 #define VECTOR		0xa5
 #define NR_ROUNDS	100
+#define LONG_WAIT	(1U << 24)
 #define NR_PROGS	8
 
 /* vCPUs 0 and 1 change links, 2 and 3 send. */
@@ -129,6 +130,18 @@ static uint64_t guest_replace(uint64_t n, uint64_t first, uint64_t a2,
 	return 0;
 }
 
+/*
+ * A link may be gone before a sender has the CPU: wait for it, the first time.
+ * The other changer's link may be in front, and it waits as well.
+ */
+static void guest_wait_for_run(uint64_t n)
+{
+	uint64_t i;
+
+	for (i = 0; i < LONG_WAIT && !READ_ONCE(guest_shared->count[n]); i++)
+		cpu_relax();
+}
+
 /* A program comes and goes. */
 static uint64_t guest_come_and_go(uint64_t n, uint64_t a1, uint64_t a2,
 				  uint64_t a3)
@@ -143,6 +156,7 @@ static uint64_t guest_come_and_go(uint64_t n, uint64_t a1, uint64_t a2,
 		GUEST_EXPECT(c, 0, GUEST_CALL(LINK, c->link));
 		GUEST_EXPECT(c, -EBUSY, GUEST_CALL(UNLOAD, c->unload));
 		guest_pause();
+		guest_wait_for_run(n);
 		c->unlink.link = c->link.link;
 		GUEST_EXPECT(c, 0, GUEST_CALL(UNLINK, c->unlink));
 		guest_expect_quiet(c, n);

@@ -88,13 +88,13 @@ static bool write_param(char c)
 	return ok;
 }
 
-HUP_TEST(policy, module_parameter)
+HUP_TEST(policy, parameter_for_every_vm)
 {
 	char old = read_param();
 	struct hup *h;
 
 	ASSERT_NE(0, old);
-	if (!write_param('Y'))
+	if (!write_param('2'))
 		SKIP(return, "the module parameter cannot be written");
 	h = hup_create_off(1);
 	EXPECT_EQ(true, write_param(old));
@@ -102,6 +102,51 @@ HUP_TEST(policy, module_parameter)
 	EXPECT_EQ(true, announced(h));
 	EXPECT_EQ(0, query(h));
 	hup_free(h);
+}
+
+/* Who may open /dev/kvm may do so in vain. */
+HUP_TEST(policy, parameter_for_nobody)
+{
+	char old = read_param();
+	struct hup *h = hup_create_vm(1);
+
+	ASSERT_NE(0, old);
+	if (!write_param('0'))
+		SKIP(return, "the module parameter cannot be written");
+	EXPECT_EQ(0, kvm_check_cap(KVM_CAP_HYPERUPCALL));
+	EXPECT_EQ(0, vm_check_cap(h->vm, KVM_CAP_HYPERUPCALL));
+	EXPECT_EQ(-EPERM, hup_enable(h->vm, NULL, 0));
+	EXPECT_EQ(true, write_param(old));
+
+	hup_add_vcpus(h);
+	hup_boot(h);
+	EXPECT_EQ(false, announced(h));
+	EXPECT_EQ(-KVM_ENOSYS, query(h));
+	hup_free(h);
+}
+
+/* It is no switch for those who are there already. */
+HUP_TEST(policy, parameter_changes_for_new_vms)
+{
+	char old = read_param();
+	struct hup *h = hup_create(1);
+
+	if (!write_param('0'))
+		SKIP(return, "the module parameter cannot be written");
+	EXPECT_EQ(0, query(h));
+	EXPECT_EQ(true, write_param(old));
+	hup_free(h);
+}
+
+HUP_TEST(policy, parameter_out_of_range)
+{
+	char old = read_param();
+
+	if (!write_param(old))
+		SKIP(return, "the module parameter cannot be written");
+	EXPECT_EQ(false, write_param('3'));
+	EXPECT_EQ(false, write_param('Y'));
+	EXPECT_EQ(old, read_param());
 }
 
 /* Policies that KVM_ENABLE_CAP accepts or refuses. */
@@ -204,7 +249,7 @@ static const struct largest largest[] = {
 	LARGEST(max_progs, 256),
 	LARGEST(max_links, 256),
 	LARGEST(max_regions, 1024),
-	LARGEST(max_insns, 131072),
+	LARGEST(max_insns, 32768),
 	LARGEST(max_insns_global, 4096),
 	LARGEST(max_verified_insns, 262144),
 	LARGEST(max_verified_insns_global, 262144),

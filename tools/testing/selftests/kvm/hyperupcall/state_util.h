@@ -78,20 +78,10 @@ static inline void state_seal(void *state, size_t size)
 	header->crc = state_crc(state + start, size - start);
 }
 
-/* The boot vCPU leaves paged mode: everything goes. The agent goes on. */
+/* The boot vCPU leaves paged mode: everything goes. */
 static inline void state_clear(struct hup *h)
 {
-	struct kvm_vcpu *vcpu = h->vcpus[0].vcpu;
-	struct kvm_sregs sregs, reset;
-
-	vcpu_sregs_get(vcpu, &sregs);
-	reset = sregs;
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
-	reset.cs.db = 1;
-	vcpu_sregs_set(vcpu, &reset);
-	vcpu_sregs_set(vcpu, &sregs);
+	hup_reset_vcpu(h, 0);
 }
 
 /* Whether a VM has nothing, by what its guest and its VMM are told. */

@@ -55,6 +55,39 @@ static unsigned int build_many_calls(struct bpf_insn *insns,
 	return n;
 }
 
+/*
+ * Seven levels of functions, all of whose calls go to the next level. They are
+ * behind a branch that always goes the other way, and only a misprediction gets
+ * there: what the verifier follows of them has an end, whatever their number.
+ */
+static unsigned int build_tree(struct bpf_insn *insns, unsigned int calls)
+{
+	unsigned int level, i, n = 0;
+
+	insns[n++] = BPF_MOV64_IMM(R0, 0);
+	insns[n++] = BPF_JMP_IMM(BPF_JEQ, R0, 0, calls);
+	for (level = 0; level < 7; level++) {
+		for (i = calls; i; i--)
+			insns[n++] = BPF_CALL_REL(i);
+		insns[n++] = BPF_EXIT_INSN();
+	}
+	insns[n++] = BPF_MOV64_IMM(R0, 0);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+static unsigned int build_small_tree(struct bpf_insn *insns,
+				     const struct bpf_insn *tested)
+{
+	return build_tree(insns, 2);
+}
+
+static unsigned int build_large_tree(struct bpf_insn *insns,
+				     const struct bpf_insn *tested)
+{
+	return build_tree(insns, 30);
+}
+
 static const struct prog_case calls_cases[] = {
 	{
 		"subprogram",
@@ -113,6 +146,16 @@ static const struct prog_case calls_cases[] = {
 		"200 functions",
 		__built(build_many_calls),
 		__retval(200)
+	},
+	{
+		"tree of functions",
+		__built(build_small_tree),
+		__retval(0)
+	},
+	{
+		"tree of functions that takes minutes to walk",
+		__built(build_large_tree),
+		__failure(E2BIG, "the tree of calls is too large")
 	},
 	{
 		"may_goto in a function",
