@@ -296,7 +296,9 @@ int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_reg
 
 	/* Pairs with the release in kvm_hyperupcall_vcpu_put(). */
 	seq = smp_load_acquire(&hu->seq);
+	/* What kvm_hyperupcall_vcpu_put() writes meanwhile is not used. */
 	copy = data_race(hu->regs);
+	/* Nor is this. */
 	nested = data_race(hu->nested);
 	/* Pairs with the barrier in kvm_hyperupcall_vcpu_load(). */
 	smp_rmb();

@@ -12,7 +12,7 @@
 
 #define VECTOR		0xa5
 #define NR_ROUNDS	100
-#define LONG_WAIT	(1U << 24)
+#define LONG_WAIT	BIT(24)
 #define NR_PROGS	8
 
 /* vCPUs 0 and 1 change links, 2 and 3 send. */
