@@ -61,10 +61,11 @@ guest_kernel=$kernel
 	echo
 } >"$log/l1/command"
 
+# A kernel that boots without ACPI sees a CPU a socket.
 # shellcheck disable=SC2046 # accel.sh prints words
 set -- "${QEMU:-$(cat "$build/qemu-path")}" \
 	$("$root/lab/accel.sh" $icount) -nodefaults -no-user-config \
-	-display none -no-reboot -smp "$cpus" -m "$mem" \
+	-display none -no-reboot -smp "$cpus,sockets=$cpus" -m "$mem" \
 	-kernel "$kernel" -append "console=ttyS0 loglevel=5 panic=-1 \
 root=hostroot rootfstype=9p ro \
 rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
