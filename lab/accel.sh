@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# accel.sh [SHIFT]: prints the QEMU arguments that depend on what this machine
+# accel.sh [icount]: prints the QEMU arguments that depend on what this machine
 # can do: KVM where it can nest, TCG otherwise; and the machine, the CPU and
-# the firmware that go with it. With SHIFT, and TCG, the virtual clock counts
-# instructions of 2^SHIFT ns each.
+# the firmware that go with it. With icount, and TCG, the virtual clock counts
+# instructions.
 
 set -eu
 lab=$(dirname "$0")
@@ -26,6 +26,6 @@ if nests; then
 else
 	# thread=multi loses interrupts of nested guests.
 	echo '-machine pc -accel tcg,thread=single -cpu EPYC'
-	[ -z "${1-}" ] ||
-		echo "-icount shift=$1,sleep=off -seed 1 -rtc clock=vm"
+	[ "${1-}" != icount ] ||
+		echo '-icount shift=2,sleep=off -seed 1 -rtc clock=vm'
 fi

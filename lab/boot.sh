@@ -35,7 +35,7 @@ while getopts c:m:a:k:t:i option; do
 	a) append=$OPTARG ;;
 	k) kernel=$OPTARG ;;
 	t) limit=$OPTARG ;;
-	i) icount=$icount_shift ;;
+	i) icount=icount ;;
 	*) exit 2 ;;
 	esac
 done

@@ -14,17 +14,14 @@ suffix=${VARIANT:+-$VARIANT}
 # In the tree, so that ccache serves all of them.
 obj=$linux/obj$suffix
 kmake_options=
-# Memory of L1, how much longer than the ordinary one it takes, nanoseconds that
-# an instruction takes by its clock (as a power of two: one that executes more of
-# them has the faster CPU), and kernel parameters that save time: ACPI's
-# allocations alone are a quarter of the boot.
+# Memory of L1, how much longer than the ordinary one it takes, and kernel
+# parameters that save time: ACPI's allocations alone are a quarter of the boot.
 memory=2G
 patience=1
-icount_shift=2
 parameters=
 case $VARIANT in
 debug)
-	memory=4G patience=8 icount_shift=0
+	memory=4G patience=8
 	parameters='acpi=off mitigations=off'
 	;;
 esac
