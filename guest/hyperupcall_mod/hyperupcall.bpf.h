@@ -160,6 +160,13 @@ static s64 (*const hyperupcall_flush_tlb)(u32 vcpu) =
 struct hyperupcall_cpu __guest hyperupcall_cpus[HYPERUPCALL_MAX_CPUS] __used;
 struct hyperupcall_guest __guest hyperupcall_guest __used;
 
+/*
+ * The same value, but one that the verifier knows nothing of. It follows each
+ * value that a variable may have on its own, and in an unrolled loop the ways
+ * to get there multiply: what a loop collects is better forgotten in each turn.
+ */
+#define forget(x)	((typeof(x))((u64)(x) + READ_ONCE(hyperupcall_guest.zero)))
+
 /**
  * guest_cpu() - The guest's CPU on a vCPU
  * @vcpu: vCPU id

@@ -28,11 +28,13 @@ struct hyperupcall_cpu {
  * @percpu_size: bytes of each CPU's per-CPU area that the window shows
  * @pv_spinlocks: whether waiters for a spinlock may sleep until the holder
  *	kicks them
+ * @zero: zero, which nobody knows but the module
  */
 struct hyperupcall_guest {
 	u64 globals;
 	u32 percpu_size;
 	u32 pv_spinlocks;
+	u64 zero;
 };
 
 /* The symbols by which the module finds both. */

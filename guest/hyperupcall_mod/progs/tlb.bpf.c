@@ -190,7 +190,7 @@ queue_effect(u64 node, const struct hyperupcall_cpu *target,
 		if (!csd)
 			continue;
 		one = call_effect(csd, sender);
-		effect = min(effect, one);
+		effect = forget(min(effect, one));
 	}
 	return node ? EFFECT_FOREIGN : effect;
 }
