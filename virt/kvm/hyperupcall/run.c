@@ -4,13 +4,30 @@
  * with an answer.
  */
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/clock.h>
 
 #include "hyperupcall.h"
 #include "trace.h"
 
-/* How long after its start an event still starts programs. */
+/* How much time an event may have taken when it starts a further program. */
 #define KVM_HYPERUPCALL_CHAIN_NS	(NSEC_PER_MSEC)
+
+/*
+ * The time on this CPU; it stands still while the task waits for it, which is
+ * not the programs' time. Where the TSC is not stable local_clock() moves in
+ * ticks, too coarse for a program.
+ */
+static u64 kvm_hyperupcall_clock(void)
+{
+	return sched_clock() - current->sched_info.run_delay;
+}
+
+static u64 kvm_hyperupcall_elapsed(u64 start)
+{
+	/* The clock that the wait is measured with is another one. */
+	return max_t(s64, kvm_hyperupcall_clock() - start, 0);
+}
 
 static s64 kvm_hyperupcall_vcpu_state(void *vm, u32 id)
 {
@@ -101,10 +118,10 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
 				    const struct hyperupcall_ctx *ctx)
 {
 	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
-	u64 start = local_clock();
+	u64 start = kvm_hyperupcall_clock();
 	u32 answer;
 
-	if (kvm_hyperupcall_over_budget(hu, start)) {
+	if (kvm_hyperupcall_over_budget(hu, local_clock())) {
 		kvm_hyperupcall_throttle(hu->kvm, link);
 		return HYPERUPCALL_NO_OPINION;
 	}
@@ -113,7 +130,8 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
 	if (answer > kvm_hyperupcall_events[link->event].nr_answers)
 		answer = HYPERUPCALL_NO_OPINION;
 
-	kvm_hyperupcall_account(hu->kvm, link, answer, run_ctx.faults, local_clock() - start);
+	kvm_hyperupcall_account(hu->kvm, link, answer, run_ctx.faults,
+				kvm_hyperupcall_elapsed(start));
 	return answer;
 }
 
@@ -141,14 +159,15 @@ u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
 {
 	u32 i, answer = HYPERUPCALL_NO_OPINION;
 	struct kvm_hyperupcall_chain *chain;
-	u64 start = local_clock();
+	u64 start;
 
 	rcu_read_lock();
 	migrate_disable();
+	start = kvm_hyperupcall_clock();
 	chain = rcu_dereference(kvm->hyperupcall->chains[ctx->event]);
 	for (i = 0; chain && i < chain->nr_links && !answer; i++) {
 		/* A slow program has the event for itself. */
-		if (i && local_clock() - start > KVM_HYPERUPCALL_CHAIN_NS)
+		if (i && kvm_hyperupcall_elapsed(start) > KVM_HYPERUPCALL_CHAIN_NS)
 			break;
 		answer = kvm_hyperupcall_run_link(kvm->hyperupcall, chain->links[i], ctx);
 	}
@@ -172,9 +191,9 @@ void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
 
 	rcu_read_lock();
 	migrate_disable();
-	start = local_clock();
+	start = kvm_hyperupcall_clock();
 	run->retval = bpf_hyperupcall_run(prog, &run->ctx, &run_ctx);
-	run->run_ns = local_clock() - start;
+	run->run_ns = kvm_hyperupcall_elapsed(start);
 	migrate_enable();
 	rcu_read_unlock();
 	run->faults = run_ctx.faults;

@@ -24,7 +24,8 @@ FIXTURE(race) {
 FIXTURE_VARIANT(race) {
 	enum ipi_mode mode;
 	bool one_cpu;		/* all vCPUs share one */
-	bool poll;		/* the host polls before it puts one to sleep */
+	bool poll;		/* the host polls before it puts one to sleep,
+				 * and sender and target have a CPU each */
 	unsigned int n;		/* IPIs that a test sends */
 };
 
@@ -162,14 +163,25 @@ static uint64_t guest_send_and_wait(uint64_t targets, uint64_t vector,
 	return sent;
 }
 
-static void start_sender(struct hup *h, unsigned int vcpu, uint64_t targets,
+/* A vCPU's thread has the CPUs of the one that starts it. */
+static void place(const FIXTURE_VARIANT(race) *variant, unsigned int vcpu)
+{
+	if (variant->poll)
+		kvm_pin_this_task_to_pcpu(vcpu % sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void start_sender(struct hup *h, const FIXTURE_VARIANT(race) *variant,
+			 unsigned int vcpu, uint64_t targets,
 			 unsigned int vector, unsigned int n)
 {
+	place(variant, vcpu);
 	hup_start(h, vcpu, guest_send_and_wait, targets, vector, n, vcpu + 1);
 }
 
-static void start_target(struct hup *h, unsigned int vcpu)
+static void start_target(struct hup *h, const FIXTURE_VARIANT(race) *variant,
+			 unsigned int vcpu)
 {
+	place(variant, vcpu);
 	hup_start(h, vcpu, guest_be_restless, vcpu + 100, 0, 0, 0);
 }
 
@@ -192,7 +204,8 @@ static void expect_accounted(struct __test_metadata *_metadata,
 
 /* And the host counts as the guest does; @n is the sum of all vectors. */
 static void expect_stats(struct __test_metadata *_metadata, struct hup *h,
-			 long link, bool one_cpu, uint64_t n)
+			 const FIXTURE_VARIANT(race) *variant, long link,
+			 uint64_t n)
 {
 	struct ipi_data *data = h->data.hva;
 	uint64_t *in_state = data->in_state;
@@ -222,9 +235,9 @@ static void expect_stats(struct __test_metadata *_metadata, struct hup *h,
 	EXPECT_LT(0, in_state[HYPERUPCALL_VCPU_HALTED]);
 	EXPECT_LT(0, in_state[HYPERUPCALL_VCPU_RUNNING] +
 		     in_state[HYPERUPCALL_VCPU_PREEMPTED]);
-	if (one_cpu)
+	if (variant->one_cpu)
 		EXPECT_EQ(0, in_state[HYPERUPCALL_VCPU_RUNNING]);
-	if (!one_cpu && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+	if (variant->poll && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		EXPECT_LT(0, in_state[HYPERUPCALL_VCPU_RUNNING]);
 }
 
@@ -232,28 +245,27 @@ HUP_TEST(race, one_sender)
 {
 	struct hup *h = self->h;
 
-	start_target(h, TARGET);
-	start_sender(h, SENDER, BIT(TARGET), VECTOR, variant->n);
+	start_target(h, variant, TARGET);
+	start_sender(h, variant, SENDER, BIT(TARGET), VECTOR, variant->n);
 	EXPECT_EQ(variant->n, hup_join(h, SENDER));
 	ipi_stop(h, TARGET);
 	expect_accounted(_metadata, self->data, VECTOR, variant->n);
-	expect_stats(_metadata, h, self->link, variant->one_cpu, variant->n);
+	expect_stats(_metadata, h, variant, self->link, variant->n);
 }
 
 HUP_TEST(race, two_senders)
 {
 	struct hup *h = self->h;
 
-	start_target(h, TARGET);
-	start_sender(h, SENDER, BIT(TARGET), VECTOR, variant->n);
-	start_sender(h, THIRD, BIT(TARGET), OTHER_VECTOR, variant->n);
+	start_target(h, variant, TARGET);
+	start_sender(h, variant, SENDER, BIT(TARGET), VECTOR, variant->n);
+	start_sender(h, variant, THIRD, BIT(TARGET), OTHER_VECTOR, variant->n);
 	EXPECT_EQ(variant->n, hup_join(h, SENDER));
 	EXPECT_EQ(variant->n, hup_join(h, THIRD));
 	ipi_stop(h, TARGET);
 	expect_accounted(_metadata, self->data, VECTOR, variant->n);
 	expect_accounted(_metadata, self->data, OTHER_VECTOR, variant->n);
-	expect_stats(_metadata, h, self->link, variant->one_cpu,
-		     2 * variant->n);
+	expect_stats(_metadata, h, variant, self->link, 2 * variant->n);
 }
 
 HUP_TEST(race, broadcast)
@@ -263,14 +275,14 @@ HUP_TEST(race, broadcast)
 	int i;
 
 	for (i = TARGET; i <= FOURTH; i++)
-		start_target(h, i);
-	start_sender(h, SENDER, others, VECTOR, variant->n / 2);
+		start_target(h, variant, i);
+	start_sender(h, variant, SENDER, others, VECTOR, variant->n / 2);
 	EXPECT_EQ(variant->n / 2, hup_join(h, SENDER));
 	WRITE_ONCE(self->data->stop, 1);
 	for (i = TARGET; i <= FOURTH; i++)
 		hup_join(h, i);
 	expect_accounted(_metadata, self->data, VECTOR, 3 * (variant->n / 2));
-	expect_stats(_metadata, h, self->link, variant->one_cpu,
+	expect_stats(_metadata, h, variant, self->link,
 		     3 * (variant->n / 2));
 }
 
