@@ -24,8 +24,7 @@ FIXTURE(race) {
 FIXTURE_VARIANT(race) {
 	enum ipi_mode mode;
 	bool one_cpu;		/* all vCPUs share one */
-	bool poll;		/* the host polls before it puts one to sleep,
-				 * and sender and target have a CPU each */
+	bool poll;		/* the host polls before it puts one to sleep */
 	unsigned int n;		/* IPIs that a test sends */
 };
 
@@ -163,25 +162,26 @@ static uint64_t guest_send_and_wait(uint64_t targets, uint64_t vector,
 	return sent;
 }
 
-/* A vCPU's thread has the CPUs of the one that starts it. */
-static void place(const FIXTURE_VARIANT(race) *variant, unsigned int vcpu)
+/*
+ * Sender and target have a CPU each where one polls, or there is no race. A
+ * vCPU's thread has the CPUs of the one that starts it.
+ */
+static void place(unsigned int vcpu, bool apart)
 {
-	if (variant->poll)
+	if (apart)
 		kvm_pin_this_task_to_pcpu(vcpu % sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-static void start_sender(struct hup *h, const FIXTURE_VARIANT(race) *variant,
-			 unsigned int vcpu, uint64_t targets,
-			 unsigned int vector, unsigned int n)
+static void start_sender(struct hup *h, unsigned int vcpu, bool apart,
+			 uint64_t targets, unsigned int vector, unsigned int n)
 {
-	place(variant, vcpu);
+	place(vcpu, apart);
 	hup_start(h, vcpu, guest_send_and_wait, targets, vector, n, vcpu + 1);
 }
 
-static void start_target(struct hup *h, const FIXTURE_VARIANT(race) *variant,
-			 unsigned int vcpu)
+static void start_target(struct hup *h, unsigned int vcpu, bool apart)
 {
-	place(variant, vcpu);
+	place(vcpu, apart);
 	hup_start(h, vcpu, guest_be_restless, vcpu + 100, 0, 0, 0);
 }
 
@@ -204,8 +204,7 @@ static void expect_accounted(struct __test_metadata *_metadata,
 
 /* And the host counts as the guest does; @n is the sum of all vectors. */
 static void expect_stats(struct __test_metadata *_metadata, struct hup *h,
-			 const FIXTURE_VARIANT(race) *variant, long link,
-			 uint64_t n)
+			 long link, bool one_cpu, bool apart, uint64_t n)
 {
 	struct ipi_data *data = h->data.hva;
 	uint64_t *in_state = data->in_state;
@@ -235,9 +234,9 @@ static void expect_stats(struct __test_metadata *_metadata, struct hup *h,
 	EXPECT_LT(0, in_state[HYPERUPCALL_VCPU_HALTED]);
 	EXPECT_LT(0, in_state[HYPERUPCALL_VCPU_RUNNING] +
 		     in_state[HYPERUPCALL_VCPU_PREEMPTED]);
-	if (variant->one_cpu)
+	if (one_cpu)
 		EXPECT_EQ(0, in_state[HYPERUPCALL_VCPU_RUNNING]);
-	if (variant->poll && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+	if (apart && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		EXPECT_LT(0, in_state[HYPERUPCALL_VCPU_RUNNING]);
 }
 
@@ -245,27 +244,30 @@ HUP_TEST(race, one_sender)
 {
 	struct hup *h = self->h;
 
-	start_target(h, variant, TARGET);
-	start_sender(h, variant, SENDER, BIT(TARGET), VECTOR, variant->n);
+	start_target(h, TARGET, variant->poll);
+	start_sender(h, SENDER, variant->poll, BIT(TARGET), VECTOR, variant->n);
 	EXPECT_EQ(variant->n, hup_join(h, SENDER));
 	ipi_stop(h, TARGET);
 	expect_accounted(_metadata, self->data, VECTOR, variant->n);
-	expect_stats(_metadata, h, variant, self->link, variant->n);
+	expect_stats(_metadata, h, self->link, variant->one_cpu, variant->poll,
+		     variant->n);
 }
 
 HUP_TEST(race, two_senders)
 {
 	struct hup *h = self->h;
 
-	start_target(h, variant, TARGET);
-	start_sender(h, variant, SENDER, BIT(TARGET), VECTOR, variant->n);
-	start_sender(h, variant, THIRD, BIT(TARGET), OTHER_VECTOR, variant->n);
+	start_target(h, TARGET, variant->poll);
+	start_sender(h, SENDER, variant->poll, BIT(TARGET), VECTOR, variant->n);
+	start_sender(h, THIRD, variant->poll, BIT(TARGET), OTHER_VECTOR,
+		     variant->n);
 	EXPECT_EQ(variant->n, hup_join(h, SENDER));
 	EXPECT_EQ(variant->n, hup_join(h, THIRD));
 	ipi_stop(h, TARGET);
 	expect_accounted(_metadata, self->data, VECTOR, variant->n);
 	expect_accounted(_metadata, self->data, OTHER_VECTOR, variant->n);
-	expect_stats(_metadata, h, variant, self->link, 2 * variant->n);
+	expect_stats(_metadata, h, self->link, variant->one_cpu, variant->poll,
+		     2 * variant->n);
 }
 
 HUP_TEST(race, broadcast)
@@ -275,14 +277,14 @@ HUP_TEST(race, broadcast)
 	int i;
 
 	for (i = TARGET; i <= FOURTH; i++)
-		start_target(h, variant, i);
-	start_sender(h, variant, SENDER, others, VECTOR, variant->n / 2);
+		start_target(h, i, variant->poll);
+	start_sender(h, SENDER, variant->poll, others, VECTOR, variant->n / 2);
 	EXPECT_EQ(variant->n / 2, hup_join(h, SENDER));
 	WRITE_ONCE(self->data->stop, 1);
 	for (i = TARGET; i <= FOURTH; i++)
 		hup_join(h, i);
 	expect_accounted(_metadata, self->data, VECTOR, 3 * (variant->n / 2));
-	expect_stats(_metadata, h, variant, self->link,
+	expect_stats(_metadata, h, self->link, variant->one_cpu, variant->poll,
 		     3 * (variant->n / 2));
 }
 
