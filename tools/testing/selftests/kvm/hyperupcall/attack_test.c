@@ -270,7 +270,8 @@ static void *take_and_give(void *arg)
 			_exit(0);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
-		usleep(100);
+		/* Now and then there has to be time for a whole MAP. */
+		usleep(100 << (s->n[0] % 8));
 	}
 	return NULL;
 }

@@ -27,10 +27,10 @@
 #define HUP_MAX_VCPUS	4
 
 /*
- * Seconds that one test may take. The machine may be emulated, and its clock
- * may run ahead of it.
+ * Seconds that one test may take. The machine may be emulated, its clock may run
+ * ahead of it, and its kernel may check each access to memory.
  */
-#define HUP_TIMEOUT	180
+#define HUP_TIMEOUT	1200
 #define HUP_TEST(suite, name)	TEST_F_TIMEOUT(suite, name, HUP_TIMEOUT)
 
 /* A guest-virtual address that no VM of these tests maps. */
