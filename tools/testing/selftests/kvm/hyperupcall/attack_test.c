@@ -270,8 +270,7 @@ static void *take_and_give(void *arg)
 			_exit(0);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
-		/* Now and then there has to be time for a whole MAP. */
-		usleep(100 << (s->n[0] % 8));
+		usleep(100);
 	}
 	return NULL;
 }
@@ -291,15 +290,19 @@ static void *get_state(void *arg)
 	return NULL;
 }
 
+/* The memory stays for as long as it was away, however slow the host is. */
 static void *move_away_and_back(void *arg)
 {
 	struct storm *s = arg;
 	uint64_t gpa = addr_gva2gpa(s->h->vm, s->mem.gva);
+	struct timespec start, moved;
 
 	for (; !READ_ONCE(s->stop); s->n[2]++) {
+		clock_gettime(CLOCK_MONOTONIC, &start);
 		vm_mem_region_move(s->h->vm, SLOT, gpa + (1ULL << 32));
 		vm_mem_region_move(s->h->vm, SLOT, gpa);
-		usleep(20000);
+		moved = timespec_elapsed(start);
+		usleep(20000 + timespec_to_ns(moved) / 1000);
 	}
 	return NULL;
 }
