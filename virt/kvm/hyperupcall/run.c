@@ -60,9 +60,10 @@ static const struct bpf_hyperupcall_ops kvm_hyperupcall_ops = {
 };
 
 /* Whether the VM used up its time; a new second starts with all of it. */
-static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, u64 now)
+static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu)
 {
 	s64 period = atomic64_read(&hu->period_ns);
+	u64 now = local_clock();
 
 	/* Clocks of CPUs differ a little, hence the sign. */
 	if ((s64)(now - period) >= NSEC_PER_SEC &&
@@ -80,7 +81,7 @@ static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, u64 now)
  */
 u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu)
 {
-	if (kvm_hyperupcall_over_budget(hu, local_clock()))
+	if (kvm_hyperupcall_over_budget(hu))
 		return 0;
 
 	return hu->policy.budget_ns - min_t(u64, atomic64_read(&hu->used_ns),
@@ -118,14 +119,15 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
 				    const struct hyperupcall_ctx *ctx)
 {
 	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
-	u64 start = kvm_hyperupcall_clock();
 	u32 answer;
+	u64 start;
 
-	if (kvm_hyperupcall_over_budget(hu, local_clock())) {
+	if (kvm_hyperupcall_over_budget(hu)) {
 		kvm_hyperupcall_throttle(hu->kvm, link);
 		return HYPERUPCALL_NO_OPINION;
 	}
 
+	start = kvm_hyperupcall_clock();
 	answer = bpf_hyperupcall_run(rcu_dereference(link->prog), ctx, &run_ctx);
 	if (answer > kvm_hyperupcall_events[link->event].nr_answers)
 		answer = HYPERUPCALL_NO_OPINION;
