@@ -93,6 +93,29 @@ fine >"$tmp/fine"
 "$trouble" "$tmp/fine" "$tmp/fine"
 result $? 'a console that is fine'
 
+# The same while a test lets allocations fail.
+while_failing()
+{
+	fine
+	echo "[    1.000000] abi_memory_test: allocations fail"
+	echo "[    1.234567] $1"
+	echo "[    2.000000] abi_memory_test: allocations succeed"
+	fine
+}
+
+while_failing 'kmemleak: Cannot allocate a scan area' >"$tmp/l1"
+while_failing 'Call Trace:' >"$tmp/l2"
+"$trouble" "$tmp/l1" "$tmp/l2"
+result $? 'allocations that fail on purpose'
+
+while_failing 'BUG: KASAN: slab-use-after-free in f+0x10/0x20' >"$tmp/l1"
+! "$trouble" "$tmp/l1" >"$tmp/found"
+result $? 'trouble because of allocations that fail'
+
+echo 'Call Trace:' >>"$tmp/l2"
+! "$trouble" "$tmp/l2" >"$tmp/found"
+result $? 'trouble after allocations that failed'
+
 kinds >"$tmp/kinds"
 while IFS= read -r line; do
 	finds "$line"

@@ -43,28 +43,55 @@ static bool prepare_injection(void)
 	       !write_file(DEBUGFS "fail_page_alloc/verbose", "0");
 }
 
-/* The thread's n-th allocation from now on fails. */
-static void fail_nth(int fd, int n)
+/* Of the thread's allocations in KVM_RUN which one fails, and whether it did. */
+static int fail_fd;
+static int fail_n;
+static bool fail_done;
+
+static void fail_nth(int n)
 {
 	char buf[16];
 	int len = snprintf(buf, sizeof(buf), "%d", n);
 
-	TEST_ASSERT(pwrite(fd, buf, len, 0) == len, "fail-nth");
+	TEST_ASSERT(pwrite(fail_fd, buf, len, 0) == len, "fail-nth");
 }
 
-/* Whether it did, and no more. */
-static bool failed(int fd)
+static bool failed(void)
 {
 	char buf[16] = {};
 
-	TEST_ASSERT(pread(fd, buf, sizeof(buf) - 1, 0) > 0, "fail-nth");
-	fail_nth(fd, 0);
+	TEST_ASSERT(pread(fail_fd, buf, sizeof(buf) - 1, 0) > 0, "fail-nth");
+	fail_nth(0);
 	return !atoi(buf);
+}
+
+static void run_and_fail(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	fail_nth(fail_n);
+	r = __vcpu_run(vcpu) ? errno : 0;
+	fail_done = failed();
+	/* KVM needs memory of its own, and says so to the VMM. */
+	if (r == ENOMEM)
+		vcpu_run(vcpu);
+	else
+		TEST_ASSERT(!r, "KVM_RUN: %s", strerror(r));
+}
+
+static long abi_do_and_fail(struct abi_vm *vm, struct abi_call *c, int n)
+{
+	long r;
+
+	fail_n = n;
+	vm->h->vcpus[0].run = run_and_fail;
+	r = abi_do(vm, c);
+	vm->h->vcpus[0].run = NULL;
+	return r;
 }
 
 FIXTURE(abi_memory) {
 	struct abi_vm vm;
-	int fd;
 };
 
 FIXTURE_VARIANT(abi_memory) {
@@ -84,13 +111,13 @@ FIXTURE_VARIANT_ADD(abi_memory, TEST_RUN) { .op = HYPERUPCALL_TEST_RUN };
 FIXTURE_SETUP(abi_memory)
 {
 	self->vm = abi_create(NULL);
-	self->fd = open("/proc/thread-self/fail-nth", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	fail_fd = open("/proc/thread-self/fail-nth", O_RDWR);
+	ASSERT_LE(0, fail_fd);
 }
 
 FIXTURE_TEARDOWN(abi_memory)
 {
-	close(self->fd);
+	close(fail_fd);
 	hup_free(self->vm.h);
 }
 
@@ -101,7 +128,6 @@ HUP_TEST(abi_memory, no_memory)
 	struct hyperupcall_query before;
 	int n, errors = 0;
 	struct abi_call c;
-	bool injected;
 	long r;
 
 	ASSERT_LT(0, hup_link(vm->h, vm->linked_prog,
@@ -109,10 +135,7 @@ HUP_TEST(abi_memory, no_memory)
 	before = abi_state(vm);
 	for (n = 1; n < MAX_ALLOCATIONS; n++) {
 		c = abi_valid_call(vm, variant->op);
-		fail_nth(self->fd, n);
-		r = abi_do(vm, &c);
-		injected = failed(self->fd);
-
+		r = abi_do_and_fail(vm, &c, n);
 		EXPECT_EQ(true, !r || r == -ENOMEM)
 			TH_LOG("allocation %d: %ld", n, r);
 		if (!r)
@@ -121,7 +144,7 @@ HUP_TEST(abi_memory, no_memory)
 			errors++;
 		EXPECT_EQ(true, abi_state_is(vm, &before))
 			TH_LOG("allocation %d: %ld", n, r);
-		if (!injected)
+		if (!fail_done)
 			break;
 	}
 	EXPECT_GT(MAX_ALLOCATIONS, n);
@@ -135,8 +158,14 @@ HUP_TEST(abi_memory, no_memory)
 
 int main(int argc, char **argv)
 {
+	int r;
+
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
 	__TEST_REQUIRE(prepare_injection(), "no fault injection");
 
-	return test_harness_run(argc, argv);
+	/* So that who reads the console knows why the kernel has no memory. */
+	write_file("/dev/kmsg", "<4>abi_memory_test: allocations fail\n");
+	r = test_harness_run(argc, argv);
+	write_file("/dev/kmsg", "<4>abi_memory_test: allocations succeed\n");
+	return r;
 }

@@ -32,7 +32,10 @@ static void hup_run_agent(struct hup_vcpu *hv)
 {
 	struct ucall uc;
 
-	vcpu_run(hv->vcpu);
+	if (hv->run)
+		hv->run(hv->vcpu);
+	else
+		vcpu_run(hv->vcpu);
 	TEST_ASSERT_KVM_EXIT_REASON(hv->vcpu, KVM_EXIT_IO);
 	if (get_ucall(hv->vcpu, &uc) == UCALL_ABORT)
 		REPORT_GUEST_ASSERT(uc);

@@ -53,6 +53,7 @@ struct hup_cmd;
 
 struct hup_vcpu {
 	struct kvm_vcpu *vcpu;
+	void (*run)(struct kvm_vcpu *vcpu);	/* instead of vcpu_run() */
 	struct hup_cmd *cmd;
 	vm_vaddr_t cmd_gva;
 	int stats_fd;

@@ -77,12 +77,34 @@ FIXTURE_TEARDOWN(race)
 	hup_free(self->h);
 }
 
+static uint64_t guest_asked(void)
+{
+	return READ_ONCE(guest_data->asked[VECTOR]) +
+	       READ_ONCE(guest_data->asked[OTHER_VECTOR]);
+}
+
+/*
+ * Until the next IPI: however fast or slow the host is, its sender finds the
+ * target awake, or preempted by the sender.
+ */
+static void guest_await_question(void)
+{
+	uint64_t asked = guest_asked();
+
+	asm volatile("sti");
+	while (!READ_ONCE(guest_data->stop) && guest_asked() == asked)
+		cpu_relax();
+	asm volatile("cli");
+}
+
 /* The target: sleeps, or spins with interrupts on or off. */
 static uint64_t guest_be_restless(uint64_t random, uint64_t a1, uint64_t a2,
 				  uint64_t a3)
 {
 	guest_init_timer();
 	while (!READ_ONCE(guest_data->stop)) {
+		if (!(guest_random(&random) % 64))
+			guest_await_question();
 		switch (guest_random(&random) % 4) {
 		case 0:
 		case 1:
