@@ -449,7 +449,8 @@ struct hyperupcall_unlink {
  * @runs: [out] how often its programs ran
  * @opinions: [out] how often they had an opinion
  * @faults: [out] accesses to offsets that are not mapped
- * @throttled: [out] how often it would have run but the VM was over its budget
+ * @throttled: [out] how often it would have run but the VM was over its budget,
+ *	or the event had taken too long before its turn came
  * @run_ns: [out] time they ran for, in nanoseconds
  *
  * * -ENOENT: no such link

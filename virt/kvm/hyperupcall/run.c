@@ -170,8 +170,9 @@ u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
 	for (i = 0; chain && i < chain->nr_links && !answer; i++) {
 		/* A slow program has the event for itself. */
 		if (i && kvm_hyperupcall_elapsed(start) > KVM_HYPERUPCALL_CHAIN_NS)
-			break;
-		answer = kvm_hyperupcall_run_link(kvm->hyperupcall, chain->links[i], ctx);
+			kvm_hyperupcall_throttle(kvm, chain->links[i]);
+		else
+			answer = kvm_hyperupcall_run_link(kvm->hyperupcall, chain->links[i], ctx);
 	}
 	migrate_enable();
 	rcu_read_unlock();

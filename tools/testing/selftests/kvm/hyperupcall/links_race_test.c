@@ -298,8 +298,8 @@ static uint64_t stop_senders(struct hup *h, struct shared *shared)
 	return hup_join(h, FIRST_SENDER) + hup_join(h, FIRST_SENDER + 1);
 }
 
-static void expect_no_error(struct __test_metadata *_metadata,
-			    struct shared *shared)
+static void expect_changed(struct __test_metadata *_metadata,
+			   struct shared *shared)
 {
 	struct changer *c;
 	int i;
@@ -310,17 +310,19 @@ static void expect_no_error(struct __test_metadata *_metadata,
 			TH_LOG("vCPU %d in line %lu: %ld", i, c->line,
 			       c->result);
 	}
-	EXPECT_EQ(0, shared->errors);
 }
 
-/* Both links of a chain change all the time, and it stays one chain. */
+/*
+ * Both links of a chain change all the time, and it stays one chain. A host
+ * that is slow may leave the second out of an event, and has to say so.
+ */
 HUP_TEST(links_race, replace)
 {
 	struct hup *h = self->h;
 	struct shared *shared = self->shared;
 	struct hyperupcall_stats stats;
+	uint64_t sent, late;
 	uint32_t link[2];
-	uint64_t sent;
 	int i;
 
 	for (i = 0; i < 2; i++) {
@@ -345,18 +347,23 @@ HUP_TEST(links_race, replace)
 	hup_join(h, FIRST_CHANGER + 1);
 	sent = stop_senders(h, shared);
 
-	expect_no_error(_metadata, shared);
-	EXPECT_EQ(0, shared->received[FIRST_SENDER]);
-	EXPECT_EQ(0, shared->received[FIRST_SENDER + 1]);
+	expect_changed(_metadata, shared);
+	hup_stats(h, link[1], &stats);
+	late = stats.throttled;
+	EXPECT_GE(late, shared->errors);
+	EXPECT_EQ(late, shared->received[FIRST_SENDER] +
+			shared->received[FIRST_SENDER + 1]);
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(sent, shared->count[2 * i] +
+		uint64_t runs = i ? sent - late : sent;
+
+		EXPECT_EQ(runs, shared->count[2 * i] +
 				shared->count[2 * i + 1]);
 		EXPECT_LT(0, shared->count[2 * i]);
 		EXPECT_LT(0, shared->count[2 * i + 1]);
 		hup_stats(h, link[i], &stats);
-		EXPECT_EQ(sent, stats.runs);
-		EXPECT_EQ(i ? sent : 0, stats.opinions);
-		EXPECT_EQ(0, stats.throttled);
+		EXPECT_EQ(runs, stats.runs);
+		EXPECT_EQ(i ? runs : 0, stats.opinions);
+		EXPECT_EQ(sent - runs, stats.throttled);
 		EXPECT_EQ(0, stats.faults);
 	}
 }
@@ -408,7 +415,8 @@ HUP_TEST(links_race, come_and_go)
 	hup_join(h, FIRST_CHANGER + 1);
 	sent = stop_senders(h, shared);
 
-	expect_no_error(_metadata, shared);
+	expect_changed(_metadata, shared);
+	EXPECT_EQ(0, shared->errors);
 	EXPECT_EQ(sent, shared->count[4]);
 	hup_stats(h, link, &stats);
 	EXPECT_EQ(sent, stats.runs);
@@ -450,7 +458,8 @@ HUP_TEST(links_race, replace_and_unlink)
 	hits = hup_join(h, FIRST_CHANGER + 1);
 	stop_senders(h, shared);
 
-	expect_no_error(_metadata, shared);
+	expect_changed(_metadata, shared);
+	EXPECT_EQ(0, shared->errors);
 	EXPECT_LT(0, hits);
 	for (i = 0; i < 2; i++)
 		EXPECT_LT(0, shared->count[i]);
