@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Reads the list of tests (file=list) and how they ended without the series
-# (file=base) and with it (file=series), "NAME OUTCOME ...". Says how many ended the same way, and how; which did not; and fails
-# if there are any.
+# (file=base) and with it (file=series), "NAME OUTCOME ...". Says how many ended
+# the same way, and how; which did not; and fails if there are any.
 
 file == "list" {
 	sub(/.*\//, "")
