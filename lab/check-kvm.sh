@@ -75,9 +75,10 @@ nearly_late()
 # results KERNEL: of two runs of a test the second counts
 results()
 {
-	cat "$log/$1/l1/output" "$log/$1-again/l1/output" 2>/dev/null | awk '!($1 in line) { names[++n] = $1 }
-		{ line[$1] = $0 }
-		END { for (i = 1; i <= n; i++) print line[names[i]] }' \
+	cat "$log/$1/l1/output" "$log/$1-again/l1/output" 2>/dev/null |
+		awk '!($1 in line) { names[++n] = $1 }
+			{ line[$1] = $0 }
+			END { for (i = 1; i <= n; i++) print line[names[i]] }' \
 		>"$log/$1.results"
 }
 
