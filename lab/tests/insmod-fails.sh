@@ -3,7 +3,8 @@
 #
 # An insmod that fails leaves nothing behind, in the guest or in the host.
 
-vcpus=2
+# More than there are CPUs: only a vCPU that does not run has its IPIs consumed.
+vcpus=4
 . "$lab/tests/lib.sh"
 
 # More often than there may be programs.
