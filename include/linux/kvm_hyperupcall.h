@@ -52,6 +52,9 @@ static __always_inline bool kvm_hyperupcall_linked(struct kvm *kvm,
 }
 
 bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu);
+enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned long start,
+						       unsigned long end, bool final);
+int kvm_hyperupcall_age(struct kvm *kvm, unsigned long start, unsigned long end, int young);
 
 /* What an architecture provides. */
 bool kvm_arch_hyperupcall_safe(void);
@@ -88,6 +91,12 @@ static inline void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm,
 static inline bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
 {
 	return false;
+}
+
+static inline int kvm_hyperupcall_age(struct kvm *kvm, unsigned long start, unsigned long end,
+				      int young)
+{
+	return young;
 }
 
 #endif /* CONFIG_KVM_HYPERUPCALL */

@@ -27,11 +27,13 @@ const struct kvm_hyperupcall_event kvm_hyperupcall_events[] = {
 		.name		= "reclaim",
 		.nr_answers	= HYPERUPCALL_KEEP,
 		.global		= true,
+		.supported	= true,
 	},
 	[HYPERUPCALL_EVENT_AGING] = {
 		.name		= "aging",
 		.nr_answers	= HYPERUPCALL_OLD,
 		.global		= true,
+		.supported	= true,
 	},
 	[HYPERUPCALL_EVENT_VCPU_PREEMPT] = {
 		.name		= "vcpu_preempt",

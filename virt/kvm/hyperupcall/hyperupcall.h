@@ -12,6 +12,7 @@
  *	link.c		programs at events
  *	run.c		the hot path
  *	preempt.c	the VCPU_PREEMPT event
+ *	reclaim.c	the RECLAIM and AGING events
  *	save.c		all of it for the VMM
  *	restore.c	and back
  *	debugfs.c	the same for people
@@ -103,6 +104,7 @@ struct kvm_hyperupcall_page {
  * @hva: their addresses in the VMM, in the VM's tree of extents
  * @node: in its region's list
  * @taken: in the VM's list while it has pages in doubt, or gone
+ * @again: pages of it were taken since the last look
  * @region: its region
  * @first: which page of the region is the first
  * @gfn: where the guest has that one
@@ -111,6 +113,7 @@ struct kvm_hyperupcall_extent {
 	struct interval_tree_node hva;
 	struct list_head node;
 	struct list_head taken;
+	bool again;
 	struct kvm_hyperupcall_region *region;
 	unsigned long first;
 	gfn_t gfn;
@@ -177,6 +180,7 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
  * @extents: of all regions, by their addresses in the VMM
  * @nr_extents: how many
  * @taken: those with pages that are doubtful or gone
+ * @taken_seq: grows when there are more of them; read without the lock
  * @invalidate_seq: grows when anything is taken away from the guest
  * @revalidate: looks at what is @taken
  * @revalidate_delay: jiffies until it looks
@@ -207,6 +211,7 @@ struct kvm_hyperupcall {
 	struct rb_root_cached extents;
 	u32 nr_extents;
 	struct list_head taken;
+	unsigned long taken_seq;
 	unsigned long invalidate_seq;
 	struct delayed_work revalidate;
 	unsigned long revalidate_delay;

@@ -6,6 +6,7 @@
  * replaced by another; what is taken out of it, a link or a link's program,
  * runs no more after a grace period.
  */
+#include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 
@@ -37,6 +38,20 @@ static struct kvm_hyperupcall_chain *kvm_hyperupcall_chain_alloc(u32 nr_links)
 	return chain;
 }
 
+static void kvm_hyperupcall_event_get(enum hyperupcall_event event)
+{
+	static_branch_inc(&kvm_hyperupcall_keys[event].key);
+	if (event == HYPERUPCALL_EVENT_RECLAIM)
+		mmu_notifier_discard_get();
+}
+
+static void kvm_hyperupcall_event_put(enum hyperupcall_event event)
+{
+	static_branch_slow_dec_deferred(&kvm_hyperupcall_keys[event]);
+	if (event == HYPERUPCALL_EVENT_RECLAIM)
+		mmu_notifier_discard_put();
+}
+
 static void kvm_hyperupcall_set_chain(struct kvm_hyperupcall *hu, enum hyperupcall_event event,
 				      struct kvm_hyperupcall_chain *chain)
 {
@@ -45,9 +60,9 @@ static void kvm_hyperupcall_set_chain(struct kvm_hyperupcall *hu, enum hyperupca
 	rcu_assign_pointer(hu->chains[event], chain);
 
 	if (chain && !old)
-		static_branch_inc(&kvm_hyperupcall_keys[event].key);
+		kvm_hyperupcall_event_get(event);
 	else if (old && !chain)
-		static_branch_slow_dec_deferred(&kvm_hyperupcall_keys[event]);
+		kvm_hyperupcall_event_put(event);
 
 	if (old)
 		kfree_rcu(old, rcu);

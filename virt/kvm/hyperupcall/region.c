@@ -259,6 +259,12 @@ int kvm_hyperupcall_unmap(struct kvm_hyperupcall *hu, u32 id)
 
 	hu->nr_regions--;
 	kvm_hyperupcall_region_free(hu, region);
+	/*
+	 * A program that began before may take what comes to this place next
+	 * for what was there; the guest changes it when it hears of the unmap.
+	 */
+	if (hu->nr_links)
+		synchronize_rcu();
 	return 0;
 }
 

@@ -59,9 +59,13 @@ static const struct bpf_hyperupcall_ops kvm_hyperupcall_ops = {
 	.flush_tlb	= kvm_hyperupcall_flush_tlb,
 };
 
-/* Whether the VM used up its time; a new second starts with all of it. */
-static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu)
+/*
+ * Whether the VM used up its time; a new second starts with all of it. AGING
+ * happens for every page now and then, and leaves half of it to the others.
+ */
+static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, enum hyperupcall_event event)
 {
+	u64 budget = hu->policy.budget_ns >> (event == HYPERUPCALL_EVENT_AGING);
 	s64 period = atomic64_read(&hu->period_ns);
 	u64 now = local_clock();
 
@@ -70,7 +74,7 @@ static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu)
 	    atomic64_cmpxchg(&hu->period_ns, period, now) == period)
 		atomic64_set(&hu->used_ns, 0);
 
-	return atomic64_read(&hu->used_ns) >= hu->policy.budget_ns;
+	return atomic64_read(&hu->used_ns) >= budget;
 }
 
 /**
@@ -81,7 +85,7 @@ static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu)
  */
 u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu)
 {
-	if (kvm_hyperupcall_over_budget(hu))
+	if (kvm_hyperupcall_over_budget(hu, __HYPERUPCALL_EVENT_MAX))
 		return 0;
 
 	return hu->policy.budget_ns - min_t(u64, atomic64_read(&hu->used_ns),
@@ -118,18 +122,22 @@ static void kvm_hyperupcall_account(struct kvm *kvm, struct kvm_hyperupcall_link
 static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link,
 				    const struct hyperupcall_ctx *ctx)
 {
+	const struct kvm_hyperupcall_event *event = &kvm_hyperupcall_events[link->event];
 	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
 	u32 answer;
 	u64 start;
 
-	if (kvm_hyperupcall_over_budget(hu)) {
+	if (kvm_hyperupcall_over_budget(hu, link->event)) {
 		kvm_hyperupcall_throttle(hu->kvm, link);
 		return HYPERUPCALL_NO_OPINION;
 	}
 
 	start = kvm_hyperupcall_clock();
 	answer = bpf_hyperupcall_run(rcu_dereference(link->prog), ctx, &run_ctx);
-	if (answer > kvm_hyperupcall_events[link->event].nr_answers)
+	if (answer > event->nr_answers)
+		answer = HYPERUPCALL_NO_OPINION;
+	/* The host does not act on zeroes that were read where there is no page. */
+	if (event->global && run_ctx.faults)
 		answer = HYPERUPCALL_NO_OPINION;
 
 	kvm_hyperupcall_account(hu->kvm, link, answer, run_ctx.faults,
@@ -144,7 +152,10 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
  */
 bool kvm_hyperupcall_has_link(struct kvm *kvm, enum hyperupcall_event event)
 {
-	return kvm->hyperupcall && rcu_access_pointer(kvm->hyperupcall->chains[event]);
+	/* Pairs with the publication of a VM's hyperupcalls: this may be any task. */
+	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
+
+	return hu && rcu_access_pointer(hu->chains[event]);
 }
 
 /**

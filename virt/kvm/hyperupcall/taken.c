@@ -157,15 +157,20 @@ static bool kvm_hyperupcall_extent_decide(struct kvm_hyperupcall *hu, struct mm_
 	return done;
 }
 
-static struct kvm_hyperupcall_extent *kvm_hyperupcall_pop(struct kvm_hyperupcall *hu,
-							  struct list_head *todo)
+/* The one that was not looked at for longest; it stays in the list meanwhile. */
+static struct kvm_hyperupcall_extent *kvm_hyperupcall_next_taken(struct kvm_hyperupcall *hu)
 {
 	struct kvm_hyperupcall_extent *extent;
 
 	guard(spinlock)(&hu->map_lock);
-	extent = list_first_entry_or_null(todo, struct kvm_hyperupcall_extent, taken);
-	if (extent)
-		list_del_init(&extent->taken);
+	extent = list_first_entry_or_null(&hu->taken, struct kvm_hyperupcall_extent, taken);
+	if (!extent)
+		return NULL;
+
+	extent->again = false;
+	/* To kvm_hyperupcall_ask() the list must not look empty for a moment. */
+	if (!list_is_last(&extent->taken, &hu->taken))
+		list_move_tail(&extent->taken, &hu->taken);
 	return extent;
 }
 
@@ -179,19 +184,20 @@ static struct kvm_hyperupcall_extent *kvm_hyperupcall_pop(struct kvm_hyperupcall
 bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
 {
 	struct kvm_hyperupcall_extent *extent;
-	LIST_HEAD(todo);
+	size_t todo;
 
 	lockdep_assert_held(&hu->lock);
 
 	scoped_guard(spinlock, &hu->map_lock)
-		list_splice_init(&hu->taken, &todo);
+		todo = list_count_nodes(&hu->taken);
 
 	/* Extents go under hu->lock only. */
-	while ((extent = kvm_hyperupcall_pop(hu, &todo))) {
-		if (!kvm_hyperupcall_extent_decide(hu, mm, extent)) {
-			guard(spinlock)(&hu->map_lock);
-			if (list_empty(&extent->taken))
-				list_add_tail(&extent->taken, &hu->taken);
+	while (todo-- && (extent = kvm_hyperupcall_next_taken(hu))) {
+		bool done = kvm_hyperupcall_extent_decide(hu, mm, extent);
+
+		scoped_guard(spinlock, &hu->map_lock) {
+			if (done && !extent->again)
+				list_del_init(&extent->taken);
 		}
 		cond_resched();
 	}
@@ -259,9 +265,16 @@ static bool kvm_hyperupcall_extent_take(struct kvm_hyperupcall *hu,
 		WRITE_ONCE(page->state, state);
 		any = true;
 	}
-	if (any && list_empty(&extent->taken))
+	if (!any)
+		return false;
+
+	extent->again = true;
+	if (list_empty(&extent->taken))
 		list_add_tail(&extent->taken, &hu->taken);
-	return any;
+	/* Pairs with kvm_hyperupcall_ask(). */
+	smp_wmb();
+	WRITE_ONCE(hu->taken_seq, hu->taken_seq + 1);
+	return true;
 }
 
 /**

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The RECLAIM and AGING events: what the guest knows of a page that the host
+ * wants back. mm/ asks for addresses of the VMM, by MMU notifiers; guests know
+ * guest frame numbers.
+ */
+#include <linux/jiffies.h>
+#include <linux/mmu_notifier.h>
+#include <linux/percpu.h>
+#include <linux/sched/clock.h>
+
+#include "hyperupcall.h"
+
+/*
+ * In how many places a guest may have a page that is asked about, once for each
+ * of them: the caller may hold a spinlock. RAM is in one, or in few.
+ */
+#define KVM_HYPERUPCALL_MAX_ALIASES	2
+
+/* Part of a range of the VMM's addresses, and where a guest has it. */
+struct kvm_hyperupcall_pages {
+	struct kvm_memory_slot *slot;
+	gfn_t gfn;
+	unsigned long nr_pages;
+};
+
+static struct kvm_hyperupcall_pages kvm_hyperupcall_pages(struct kvm_memory_slot *slot,
+							  unsigned long start, unsigned long end)
+{
+	unsigned long slot_end = slot->userspace_addr + (slot->npages << PAGE_SHIFT);
+
+	start = max(start & PAGE_MASK, slot->userspace_addr);
+	end = min(PAGE_ALIGN(end), slot_end);
+	return (struct kvm_hyperupcall_pages) {
+		.slot = slot,
+		.gfn = hva_to_gfn_memslot(start, slot),
+		.nr_pages = (end - start) >> PAGE_SHIFT,
+	};
+}
+
+/*
+ * What an event has cost this CPU of late; as time passes it is forgotten.
+ * Reclaim looks at pages of all VMs, and holds locks for that, so the time that
+ * it spends on asking has to be limited for all of them together.
+ */
+struct kvm_hyperupcall_spent {
+	unsigned long last;	/* jiffies */
+	u64 ns;
+};
+
+static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_reclaim);
+static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_aging);
+
+/* Of how many parts of a CPU's time an event may have one. */
+#define KVM_HYPERUPCALL_RECLAIM_SHARE	2
+#define KVM_HYPERUPCALL_AGING_SHARE	4
+
+static bool kvm_hyperupcall_may_spend(struct kvm_hyperupcall_spent *spent, unsigned int share)
+{
+	u64 forgotten = jiffies_to_nsecs(jiffies - spent->last) / share;
+
+	spent->last = jiffies;
+	spent->ns -= min(spent->ns, forgotten);
+	return spent->ns <= TICK_NSEC / share;
+}
+
+static u32 kvm_hyperupcall_ask(struct kvm *kvm, enum hyperupcall_event event,
+			       const struct kvm_hyperupcall_pages *pages)
+{
+	struct kvm_hyperupcall *hu = kvm->hyperupcall;
+	struct hyperupcall_ctx ctx;
+	unsigned long seq;
+	u32 answer;
+
+	/* What the program reads has to be what the guest has, until it is over. */
+	seq = READ_ONCE(hu->taken_seq);
+	smp_rmb();
+	if (!list_empty(&hu->taken))
+		return HYPERUPCALL_NO_OPINION;
+
+	/* All of it, for the guest sees all of it. */
+	memset(&ctx, 0, sizeof(ctx));
+	ctx.event = event;
+	ctx.vcpu = ~0u;
+	ctx.page.gfn = pages->gfn;
+	ctx.page.nr_pages = pages->nr_pages;
+	answer = kvm_hyperupcall_run(kvm, &ctx);
+
+	/* Pairs with kvm_hyperupcall_extent_take(). */
+	smp_rmb();
+	return READ_ONCE(hu->taken_seq) == seq ? answer : HYPERUPCALL_NO_OPINION;
+}
+
+/*
+ * A VMM that has stopped all vCPUs may be filling memory for what it will start
+ * next: after a reset, or from a snapshot. The guest that gave the program knows
+ * nothing of that. What the VMM writes once it has stopped them is either seen
+ * here to be later than that, or it finds the page unmapped and waits.
+ */
+static bool kvm_hyperupcall_guest_runs(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		if (READ_ONCE(vcpu->wants_to_run))
+			return true;
+	}
+
+	return false;
+}
+
+/* Whether the guest may write to the memory, and the VMM would see that it did. */
+static bool kvm_hyperupcall_may_discard(struct kvm *kvm, struct kvm_memory_slot *slot)
+{
+	/* Whoever has the memory and cannot say anything has a veto. */
+	if (!kvm_hyperupcall_linked(kvm, HYPERUPCALL_EVENT_RECLAIM) ||
+	    !kvm_hyperupcall_guest_runs(kvm))
+		return false;
+	/* KVM's own, which guests know nothing of. */
+	if (slot->id >= KVM_USER_MEM_SLOTS)
+		return false;
+	if (slot->flags & (KVM_MEMSLOT_INVALID | KVM_MEM_READONLY | KVM_MEM_GUEST_MEMFD))
+		return false;
+
+	/* Entries of a dirty ring are vCPUs', and none of them wrote. */
+	return !kvm_slot_dirty_track_enabled(slot) ||
+	       (slot->dirty_bitmap && !kvm->dirty_ring_size);
+}
+
+static void kvm_hyperupcall_mark_dirty(const struct kvm_hyperupcall_pages *pages)
+{
+	unsigned long first = pages->gfn - pages->slot->base_gfn;
+	unsigned long i;
+
+	if (!kvm_slot_dirty_track_enabled(pages->slot))
+		return;
+
+	/* Not mark_page_dirty_in_slot(): this may be a vCPU of another VM. */
+	for (i = 0; i < pages->nr_pages; i++)
+		set_bit_le(first + i, pages->slot->dirty_bitmap);
+}
+
+static enum mmu_notifier_opinion
+kvm_hyperupcall_test_pages(struct kvm *kvm, const struct kvm_hyperupcall_pages *pages, bool final)
+{
+	if (!kvm_hyperupcall_may_discard(kvm, pages->slot))
+		return MMU_NOTIFIER_REFUSE;
+
+	switch (kvm_hyperupcall_ask(kvm, HYPERUPCALL_EVENT_RECLAIM, pages)) {
+	case HYPERUPCALL_DISCARD:
+		break;
+	case HYPERUPCALL_KEEP:
+		return MMU_NOTIFIER_KEEP;
+	default:
+		return MMU_NOTIFIER_REFUSE;
+	}
+
+	/*
+	 * Before the VMM can map the page again: that needs a lock which reclaim
+	 * holds here. If it keeps the page after all, one page too many is dirty.
+	 */
+	if (final)
+		kvm_hyperupcall_mark_dirty(pages);
+	return MMU_NOTIFIER_DISCARD;
+}
+
+/* Whether SMM has what it has where the guest's kernel knows it, too. */
+static bool kvm_hyperupcall_same_everywhere(struct kvm *kvm,
+					    const struct kvm_hyperupcall_pages *pages)
+{
+	struct kvm_memory_slot *slot = __gfn_to_memslot(__kvm_memslots(kvm, 0), pages->gfn);
+
+	return slot && gfn_to_hva_memslot(slot, pages->gfn) ==
+		       gfn_to_hva_memslot(pages->slot, pages->gfn);
+}
+
+static enum mmu_notifier_opinion
+kvm_hyperupcall_test_memslots(struct kvm *kvm, int as_id, unsigned long start, unsigned long end,
+			      bool final)
+{
+	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_NO_OPINION;
+	struct kvm_memslots *slots = __kvm_memslots(kvm, as_id);
+	struct kvm_hyperupcall_pages pages;
+	struct interval_tree_node *node;
+	int n = 0;
+
+	kvm_for_each_memslot_in_hva_range(node, slots, start, end - 1) {
+		pages = kvm_hyperupcall_pages(container_of(node, struct kvm_memory_slot,
+							   hva_node[slots->node_idx]),
+					      start, end);
+		/* Nobody can speak for the rest. */
+		if (pages.nr_pages != (end - start) >> PAGE_SHIFT ||
+		    ++n > KVM_HYPERUPCALL_MAX_ALIASES)
+			return MMU_NOTIFIER_REFUSE;
+
+		if (!as_id)
+			opinion = max(opinion, kvm_hyperupcall_test_pages(kvm, &pages, final));
+		else if (!kvm_hyperupcall_same_everywhere(kvm, &pages))
+			opinion = MMU_NOTIFIER_REFUSE;
+		if (opinion == MMU_NOTIFIER_REFUSE)
+			break;
+	}
+
+	return opinion;
+}
+
+static enum mmu_notifier_opinion kvm_hyperupcall_test_all(struct kvm *kvm, unsigned long start,
+							  unsigned long end, bool final)
+{
+	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_NO_OPINION;
+	int i;
+
+	guard(srcu)(&kvm->srcu);
+
+	for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
+		opinion = max(opinion, kvm_hyperupcall_test_memslots(kvm, i, start, end, final));
+		if (opinion == MMU_NOTIFIER_REFUSE)
+			break;
+	}
+
+	return opinion;
+}
+
+/**
+ * kvm_hyperupcall_test_discard - ask whether the guest wants what is in its pages
+ * @kvm: the VM
+ * @start: the first of them, an address of the VMM
+ * @end: behind the last of them
+ * @final: see struct mmu_notifier_ops
+ *
+ * Memory that the guest has in several places is discarded if it says so for
+ * each. Called in any context that may take kvm->srcu, does not sleep.
+ */
+enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned long start,
+						       unsigned long end, bool final)
+{
+	struct kvm_hyperupcall_spent *spent = get_cpu_ptr(&kvm_hyperupcall_reclaim);
+	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE;
+	u64 begin = sched_clock();
+
+	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_RECLAIM_SHARE)) {
+		opinion = kvm_hyperupcall_test_all(kvm, start, end, final);
+		spent->ns += sched_clock() - begin;
+	}
+	put_cpu_ptr(&kvm_hyperupcall_reclaim);
+
+	return opinion;
+}
+
+/* The answer that is the same for all places where the guest has the pages. */
+static u32 kvm_hyperupcall_ask_age(struct kvm *kvm, unsigned long start, unsigned long end)
+{
+	struct kvm_memslots *slots = __kvm_memslots(kvm, 0);
+	u32 answer, last = HYPERUPCALL_NO_OPINION;
+	struct kvm_hyperupcall_pages pages;
+	struct interval_tree_node *node;
+	int n = 0;
+
+	kvm_for_each_memslot_in_hva_range(node, slots, start, end - 1) {
+		if (++n > KVM_HYPERUPCALL_MAX_ALIASES)
+			return HYPERUPCALL_NO_OPINION;
+
+		pages = kvm_hyperupcall_pages(container_of(node, struct kvm_memory_slot,
+							   hva_node[slots->node_idx]),
+					      start, end);
+		answer = kvm_hyperupcall_ask(kvm, HYPERUPCALL_EVENT_AGING, &pages);
+		if (!answer || (last && answer != last))
+			return HYPERUPCALL_NO_OPINION;
+		last = answer;
+	}
+
+	return last;
+}
+
+static u32 kvm_hyperupcall_try_ask_age(struct kvm *kvm, unsigned long start, unsigned long end)
+{
+	struct kvm_hyperupcall_spent *spent = get_cpu_ptr(&kvm_hyperupcall_aging);
+	u32 answer = HYPERUPCALL_NO_OPINION;
+	u64 begin = sched_clock();
+
+	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_AGING_SHARE)) {
+		answer = kvm_hyperupcall_ask_age(kvm, start, end);
+		spent->ns += sched_clock() - begin;
+	}
+	put_cpu_ptr(&kvm_hyperupcall_aging);
+
+	return answer;
+}
+
+/**
+ * kvm_hyperupcall_age - let the guest say whether its pages were used lately
+ * @kvm: the VM
+ * @start: the first of them, an address of the VMM
+ * @end: behind the last of them
+ * @young: what the accessed bits say
+ *
+ * Context as of kvm_hyperupcall_test_discard().
+ *
+ * Return: what reclaim is told.
+ */
+int kvm_hyperupcall_age(struct kvm *kvm, unsigned long start, unsigned long end, int young)
+{
+	if (!kvm_hyperupcall_linked(kvm, HYPERUPCALL_EVENT_AGING))
+		return young;
+	guard(srcu)(&kvm->srcu);
+
+	switch (kvm_hyperupcall_try_ask_age(kvm, start, end)) {
+	case HYPERUPCALL_YOUNG:
+		return true;
+	case HYPERUPCALL_OLD:
+		return false;
+	default:
+		return young;
+	}
+}
