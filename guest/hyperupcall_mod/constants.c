@@ -6,6 +6,9 @@
 #define COMPILE_OFFSETS
 #include <linux/kbuild.h>
 #include <asm/irq_vectors.h>
+#include <linux/pgtable.h>
+#include <linux/mmzone.h>
+#include <linux/page-flags.h>
 #include <asm/page_types.h>
 #include <asm/processor-flags.h>
 #include <asm-generic/qspinlock_types.h>
@@ -13,6 +16,9 @@
 int main(void)
 {
 	DEFINE(PAGE_SHIFT, PAGE_SHIFT);
+	DEFINE(NR_PAGE_ORDERS, NR_PAGE_ORDERS);
+	DEFINE(PTRS_PER_PTE, PTRS_PER_PTE);
+	DEFINE(PAGE_MAPPING_ANON, PAGE_MAPPING_ANON);
 	DEFINE(X86_EFLAGS_IF, X86_EFLAGS_IF);
 	DEFINE(CALL_FUNCTION_VECTOR, CALL_FUNCTION_VECTOR);
 	DEFINE(CALL_FUNCTION_SINGLE_VECTOR, CALL_FUNCTION_SINGLE_VECTOR);

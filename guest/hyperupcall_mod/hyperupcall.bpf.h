@@ -113,6 +113,9 @@
 	l_out:	____more; \
 	})
 
+/* Clang does not unroll a loop that may be left in its middle. */
+#define unrolled	_Pragma("clang loop unroll(full)")
+
 /*
  * Helpers. See include/uapi/linux/hyperupcall.h, which has the numbers.
  */
@@ -167,6 +170,11 @@ struct hyperupcall_guest __guest hyperupcall_guest __used;
  */
 #define forget(x)	((typeof(x))((u64)(x) + READ_ONCE(hyperupcall_guest.zero)))
 
+/* Only in programs that ask for it: the module shows them all struct pages. */
+#define GUEST_MEMORY \
+	struct hyperupcall_memory __guest \
+		hyperupcall_memory[HYPERUPCALL_MAX_MEMORY] __used
+
 /**
  * guest_cpu() - The guest's CPU on a vCPU
  * @vcpu: vCPU id
@@ -187,6 +195,46 @@ static __always_inline bool guest_cpu(u32 vcpu, struct hyperupcall_cpu *cpu)
 		cpu->cpu = entry->cpu;
 	}
 	return cpu->window;
+}
+
+/**
+ * guest_memory() - The piece of memory that a page is in
+ * @table: hyperupcall_memory, see GUEST_MEMORY
+ * @gfn: the page's frame number
+ * @memory: filled, a copy that cannot change meanwhile
+ *
+ * Return: whether there is one.
+ */
+static __always_inline bool
+guest_memory(struct hyperupcall_memory __guest *table, u64 gfn,
+	     struct hyperupcall_memory *memory)
+{
+	int i;
+
+	unrolled
+	for (i = 0; i < HYPERUPCALL_MAX_MEMORY; i++) {
+		/* Pairs with program_set_memory() in the module. */
+		memory->end = smp_load_acquire(&table[i].end);
+		memory->start = table[i].start;
+		memory->window = table[i].window;
+		if (gfn >= memory->start && gfn < memory->end)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * guest_page() - The struct page of a page
+ * @gfn: the page's frame number, in @memory
+ * @memory: from guest_memory()
+ *
+ * Return: a __guest pointer.
+ */
+static __always_inline struct page __guest *
+guest_page(u64 gfn, const struct hyperupcall_memory *memory)
+{
+	return (struct page __guest *)(memory->window + (gfn - memory->start) *
+				       sizeof(struct page));
 }
 
 /**
@@ -243,9 +291,6 @@ __guest_in_per_cpu(u64 gva, u64 size, const struct hyperupcall_cpu *cpu)
 			(gva) = (u64)READ_ONCE(____entry->member.next); \
 		____entry; \
 	})
-
-/* Clang does not unroll a loop that may be left in its middle. */
-#define unrolled	_Pragma("clang loop unroll(full)")
 
 /**
  * guest_gva() - The address that the guest has for something in the globals

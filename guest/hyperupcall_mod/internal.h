@@ -97,6 +97,7 @@ struct bpf_insn *relocate(const struct object *obj, u64 globals,
 /* window.c */
 int window_map(const char *what, const void *gva, size_t size, u32 flags,
 	       u64 *offset);
+void window_unmap(u64 offset);
 void window_unmap_all(void);
 void window_free(void);
 
@@ -106,6 +107,14 @@ void percpu_free(void);
 unsigned int percpu_size(void);
 const struct hyperupcall_cpu *percpu_area(unsigned int cpu, unsigned int *vcpu);
 
+/* memory.c */
+int memory_map(void);
+void memory_stop(void);
+void memory_forget(void);
+int vmemmap_watch(void);
+void vmemmap_unwatch(void);
+int vmemmap_check(void);
+
 /* program.c */
 
 /**
@@ -114,6 +123,8 @@ const struct hyperupcall_cpu *percpu_area(unsigned int cpu, unsigned int *vcpu);
  * @obj: where it comes from
  * @globals: its globals, which the hypervisor maps
  * @cpus: those of @globals that say which CPU is on which vCPU, or NULL
+ * @memory: those that say where which struct pages are, or NULL
+ * @guest: those that say something of the guest as a whole, or NULL
  * @prog: the hypervisor's id of the program, zero if it does not have it
  * @link: the hypervisor's id of its link, zero if there is none
  */
@@ -122,18 +133,27 @@ struct program {
 	struct object obj;
 	void *globals;
 	struct hyperupcall_cpu *cpus;
+	struct hyperupcall_memory *memory;
+	struct hyperupcall_guest *guest;
 	u32 prog;
 	u32 link;
 };
 
 struct program *program_load(const struct embedded *embedded);
 void program_set_cpu(struct program *program, unsigned int cpu, bool online);
+void program_set_memory(struct program *program, unsigned int i,
+			const struct hyperupcall_memory *piece);
+void program_set_alive(struct program *program, bool alive);
 int program_link(struct program *program);
 void program_unlink(struct program *program);
 void program_unload(struct program *program);
 void program_free(struct program *program);
 
-/* main.c: what a program gives as the function of a call that it queues */
+/* main.c */
+void programs_end_memory(void);
+void programs_set_memory(const struct hyperupcall_memory *pieces,
+			 unsigned int nr_pieces);
+/* What a program gives as the function of a call that it queues. */
 void hyperupcall_nop(void *info);
 
 /* debugfs.c */

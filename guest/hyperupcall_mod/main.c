@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -68,12 +69,23 @@ static int load_all(void)
 	return err;
 }
 
+/* What programs with a table of memory know is so until it ends for good. */
+static DEFINE_RAW_SPINLOCK(memory_end_lock);
+static bool memory_ended;
+
+static void begin(struct program *program)
+{
+	guard(raw_spinlock_irqsave)(&memory_end_lock);
+	program_set_alive(program, !program->memory || !memory_ended);
+}
+
 static int link_all(void)
 {
 	struct program *program;
 	int err;
 
 	list_for_each_entry(program, &loaded, list) {
+		begin(program);
 		err = program_link(program);
 		if (err)
 			return err;
@@ -107,6 +119,49 @@ static int cpu_goes_offline(unsigned int cpu)
 	return 0;
 }
 
+/* Programs that know of pages know these and no others. */
+void programs_set_memory(const struct hyperupcall_memory *pieces,
+			 unsigned int nr_pieces)
+{
+	struct program *program;
+	unsigned int i;
+
+	list_for_each_entry(program, &loaded, list) {
+		for (i = 0; program->memory && i < HYPERUPCALL_MAX_MEMORY; i++)
+			program_set_memory(program, i,
+					   i < nr_pieces ? &pieces[i] : NULL);
+	}
+}
+
+/* What they know of pages is not so any more. In any context. */
+void programs_end_memory(void)
+{
+	struct program *program;
+
+	scoped_guard(raw_spinlock_irqsave, &memory_end_lock) {
+		memory_ended = true;
+		list_for_each_entry(program, &loaded, list) {
+			if (program->memory)
+				program_set_alive(program, false);
+		}
+	}
+	list_for_each_entry(program, &loaded, list) {
+		if (program->memory)
+			program_unlink(program);
+	}
+}
+
+static bool wants_memory(void)
+{
+	struct program *program;
+
+	list_for_each_entry(program, &loaded, list) {
+		if (program->memory)
+			return true;
+	}
+	return false;
+}
+
 static int watch_cpus(void)
 {
 	int state;
@@ -132,6 +187,8 @@ static void leave(void)
 {
 	struct program *program;
 
+	list_for_each_entry(program, &loaded, list)
+		program_set_alive(program, false);
 	unlink_all();
 	list_for_each_entry(program, &loaded, list)
 		program_unload(program);
@@ -157,6 +214,7 @@ static void undo(void)
 
 	unlink_all();
 	unwatch_cpus();
+	memory_forget();
 	drain_queues();
 	leave();
 	list_for_each_entry_safe(program, next, &loaded, list) {
@@ -183,11 +241,16 @@ static int __init hyperupcall_init(void)
 		err = load_all();
 	if (!err)
 		err = watch_cpus();
+	if (!err && wants_memory())
+		err = memory_map();
 	if (!err)
 		err = leave_init(leave);
 	if (err)
 		goto undo;
-	err = link_all();
+	if (wants_memory())
+		err = vmemmap_check();
+	if (!err)
+		err = link_all();
 	if (err)
 		goto leave;
 

@@ -34,7 +34,6 @@ static void *shared_global(struct program *program, const char *name,
 static int map_globals(struct program *program, u64 *window)
 {
 	const struct object *obj = &program->obj;
-	struct hyperupcall_guest *guest;
 	const void *init;
 	size_t size;
 	int err;
@@ -56,12 +55,14 @@ static int map_globals(struct program *program, u64 *window)
 
 	program->cpus = shared_global(program, HYPERUPCALL_CPUS_SYMBOL,
 				      sizeof(struct hyperupcall_cpu[HYPERUPCALL_MAX_CPUS]));
-	guest = shared_global(program, HYPERUPCALL_GUEST_SYMBOL,
-			      sizeof(*guest));
-	if (guest) {
-		guest->globals = (unsigned long)program->globals - *window;
-		guest->percpu_size = percpu_size();
-		guest->pv_spinlocks = hypercall_feature(KVM_FEATURE_PV_UNHALT);
+	program->memory = shared_global(program, HYPERUPCALL_MEMORY_SYMBOL,
+					sizeof(struct hyperupcall_memory[HYPERUPCALL_MAX_MEMORY]));
+	program->guest = shared_global(program, HYPERUPCALL_GUEST_SYMBOL,
+				       sizeof(*program->guest));
+	if (program->guest) {
+		program->guest->globals = (unsigned long)program->globals - *window;
+		program->guest->percpu_size = percpu_size();
+		program->guest->pv_spinlocks = hypercall_feature(KVM_FEATURE_PV_UNHALT);
 	}
 	return 0;
 }
@@ -99,6 +100,12 @@ static void explain(const char *name, const struct hyperupcall_load *refused)
 	vfree(log);
 }
 
+/* Events that happen to the host, which has stricter limits for them. */
+static bool is_global(enum hyperupcall_event event)
+{
+	return event == HYPERUPCALL_EVENT_RECLAIM || event == HYPERUPCALL_EVENT_AGING;
+}
+
 static int load(struct program *program, u64 window)
 {
 	const char *name = program->obj.name;
@@ -111,6 +118,8 @@ static int load(struct program *program, u64 window)
 		return PTR_ERR(insns);
 
 	load.insns = (unsigned long)insns;
+	if (is_global(program->obj.event))
+		load.flags = HYPERUPCALL_LOAD_GLOBAL;
 	strscpy(load.name, name);
 	err = hypercall(HYPERUPCALL_LOAD, &load, sizeof(load));
 	if (!err) {
@@ -125,6 +134,22 @@ static int load(struct program *program, u64 window)
 	return err;
 }
 
+/*
+ * Who discards a free page has zeroes in it afterwards: not where the one who
+ * takes it into use wants to find what was written when it became free.
+ */
+static int check_event(struct program *program)
+{
+	if (program->obj.event != HYPERUPCALL_EVENT_RECLAIM)
+		return 0;
+	if (page_poisoning_enabled_static()) {
+		pr_err("%s: this kernel poisons free pages (page_poison=1)\n",
+		       program->obj.name);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 struct program *program_load(const struct embedded *embedded)
 {
 	struct program *program;
@@ -136,6 +161,8 @@ struct program *program_load(const struct embedded *embedded)
 		return ERR_PTR(-ENOMEM);
 
 	err = object_parse(&program->obj, embedded);
+	if (!err)
+		err = check_event(program);
 	if (!err)
 		err = map_globals(program, &window);
 	if (!err)
@@ -170,6 +197,29 @@ void program_set_cpu(struct program *program, unsigned int cpu, bool online)
 	} else {
 		WRITE_ONCE(entry->window, 0);
 	}
+}
+
+/* The @i-th piece of memory that a program knows; NULL if there is none. */
+void program_set_memory(struct program *program, unsigned int i,
+			const struct hyperupcall_memory *piece)
+{
+	struct hyperupcall_memory *entry = &program->memory[i];
+
+	if (!piece) {
+		WRITE_ONCE(entry->end, 0);
+		return;
+	}
+	entry->start = piece->start;
+	entry->window = piece->window;
+	/* Pairs with guest_memory(). */
+	smp_store_release(&entry->end, piece->end);
+}
+
+/* For programs that may be asked after this kernel has come to its end. */
+void program_set_alive(struct program *program, bool alive)
+{
+	if (program->guest)
+		WRITE_ONCE(program->guest->alive, alive);
 }
 
 int program_link(struct program *program)

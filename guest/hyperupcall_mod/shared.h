@@ -22,6 +22,22 @@ struct hyperupcall_cpu {
 	u32 cpu;
 };
 
+/* Pieces of memory that programs know. */
+#define HYPERUPCALL_MAX_MEMORY	16
+
+/**
+ * struct hyperupcall_memory - a piece of the guest's memory
+ * @start: its first page frame
+ * @end: behind its last one; zero if there is no such piece, and then nothing
+ *	else is valid
+ * @window: where in the window the struct page of @start is
+ */
+struct hyperupcall_memory {
+	u64 start;
+	u64 end;
+	u64 window;
+};
+
 /**
  * struct hyperupcall_guest - the guest as a whole
  * @globals: guest-virtual address minus window offset of the program's globals
@@ -29,16 +45,19 @@ struct hyperupcall_cpu {
  * @pv_spinlocks: whether waiters for a spinlock may sleep until the holder
  *	kicks them
  * @zero: zero, which nobody knows but the module
+ * @alive: whether the kernel that the program knows still runs
  */
 struct hyperupcall_guest {
 	u64 globals;
 	u32 percpu_size;
 	u32 pv_spinlocks;
 	u64 zero;
+	u64 alive;
 };
 
-/* The symbols by which the module finds both. */
+/* The symbols by which the module finds them. */
 #define HYPERUPCALL_CPUS_SYMBOL		"hyperupcall_cpus"
+#define HYPERUPCALL_MEMORY_SYMBOL	"hyperupcall_memory"
 #define HYPERUPCALL_GUEST_SYMBOL	"hyperupcall_guest"
 
 /* A program's u64 with such a name is a counter, see debugfs.c. */

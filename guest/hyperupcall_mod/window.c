@@ -96,6 +96,21 @@ static void unmap_region(struct region *region)
 		hypercall(HYPERUPCALL_UNMAP, &unmap, sizeof(unmap));
 }
 
+/* Take back what window_map() showed at @offset, with all of its region. */
+void window_unmap(u64 offset)
+{
+	struct region *region;
+
+	list_for_each_entry(region, &regions, list) {
+		if (offset - region->offset >= region->size)
+			continue;
+		unmap_region(region);
+		list_del(&region->list);
+		kfree(region);
+		return;
+	}
+}
+
 void window_unmap_all(void)
 {
 	struct region *region;
