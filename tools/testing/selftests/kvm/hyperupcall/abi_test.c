@@ -274,6 +274,12 @@ HUP_TEST(abi, ids_die_with_their_objects)
 	EXPECT_EQ(-ENOENT, hup_unmap(h, region));
 }
 
+/* Those that have a hook. */
+#define EVENTS	(BIT(HYPERUPCALL_EVENT_INTERRUPT) |	\
+		 BIT(HYPERUPCALL_EVENT_RECLAIM) |	\
+		 BIT(HYPERUPCALL_EVENT_AGING) |		\
+		 BIT(HYPERUPCALL_EVENT_VCPU_PREEMPT))
+
 HUP_TEST(abi, query)
 {
 	struct hyperupcall_query q;
@@ -282,8 +288,7 @@ HUP_TEST(abi, query)
 	EXPECT_EQ(HYPERUPCALL_ABI, q.abi);
 	EXPECT_EQ(0, q.flags);
 	EXPECT_EQ(0, q.reserved);
-	EXPECT_EQ(BIT(HYPERUPCALL_EVENT_INTERRUPT) |
-		  BIT(HYPERUPCALL_EVENT_VCPU_PREEMPT), q.events);
+	EXPECT_EQ(EVENTS, q.events);
 	EXPECT_EQ(BIT(HYPERUPCALL_HELPER_VCPU_STATE) |
 		  BIT(HYPERUPCALL_HELPER_VCPU_REGS) |
 		  BIT(HYPERUPCALL_HELPER_FLUSH_TLB), q.helpers);
@@ -364,8 +369,7 @@ HUP_TEST(abi, link_events)
 	int event;
 
 	for (event = 0; event < __HYPERUPCALL_EVENT_MAX; event++) {
-		if (event == HYPERUPCALL_EVENT_INTERRUPT ||
-		    event == HYPERUPCALL_EVENT_VCPU_PREEMPT) {
+		if (EVENTS & BIT(event)) {
 			EXPECT_LT(0, hup_link(h, prog, event));
 		} else {
 			EXPECT_EQ(-EOPNOTSUPP, hup_link(h, prog, event))

@@ -358,11 +358,13 @@ long hup_unmap(struct hup *h, uint32_t region)
 	return hup_op(h, HYPERUPCALL_UNMAP, &unmap, sizeof(unmap));
 }
 
-long hup_load(struct hup *h, const struct bpf_insn *insns, uint32_t cnt)
+static long hup_load_flags(struct hup *h, const struct bpf_insn *insns,
+			   uint32_t cnt, uint32_t flags)
 {
 	struct hyperupcall_load load = {
 		.insns = h->insns.gva,
 		.insn_cnt = cnt,
+		.flags = flags,
 		.name = "selftest",
 		.log_buf = h->log.gva,
 		.log_size = h->log.size,
@@ -378,6 +380,17 @@ long hup_load(struct hup *h, const struct bpf_insn *insns, uint32_t cnt)
 		return r;
 	TEST_ASSERT(load.prog, "LOAD gave no id");
 	return load.prog;
+}
+
+long hup_load(struct hup *h, const struct bpf_insn *insns, uint32_t cnt)
+{
+	return hup_load_flags(h, insns, cnt, 0);
+}
+
+/* For a global event, where may_goto has less iterations. */
+long hup_load_global(struct hup *h, const struct bpf_insn *insns, uint32_t cnt)
+{
+	return hup_load_flags(h, insns, cnt, HYPERUPCALL_LOAD_GLOBAL);
 }
 
 long hup_unload(struct hup *h, uint32_t prog)
@@ -470,19 +483,34 @@ void hup_reset_vcpu(struct hup *h, unsigned int vcpu_id)
 	vcpu_sregs_set(vcpu, &sregs);
 }
 
-void hup_send_init(struct hup *h, unsigned int vcpu_id)
+void hup_find_apic(struct hup *h, unsigned int vcpu_id)
+{
+	struct kvm_lapic_state lapic;
+
+	vcpu_ioctl(h->vcpus[vcpu_id].vcpu, KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(h->vcpus[vcpu_id].vcpu, KVM_SET_LAPIC, &lapic);
+}
+
+static void hup_send(struct hup *h, unsigned int vcpu_id, uint32_t mode)
 {
 	struct kvm_msi msi = {
 		.address_lo = APIC_DEFAULT_GPA | vcpu_id << 12,
-		.data = APIC_DM_INIT,
+		.data = mode,
 	};
-	struct kvm_lapic_state lapic;
 
-	/* KVM finds the last vCPU's APIC once any APIC has changed. */
-	vcpu_ioctl(h->vcpus[vcpu_id].vcpu, KVM_GET_LAPIC, &lapic);
-	vcpu_ioctl(h->vcpus[vcpu_id].vcpu, KVM_SET_LAPIC, &lapic);
 	TEST_ASSERT(__vm_ioctl(h->vm, KVM_SIGNAL_MSI, &msi) > 0,
 		    "KVM_SIGNAL_MSI");
+}
+
+void hup_send_init(struct hup *h, unsigned int vcpu_id)
+{
+	hup_find_apic(h, vcpu_id);
+	hup_send(h, vcpu_id, APIC_DM_INIT);
+}
+
+void hup_send_nmi(struct hup *h, unsigned int vcpu_id)
+{
+	hup_send(h, vcpu_id, APIC_DM_NMI);
 }
 
 unsigned long hup_locked_kb(void)

@@ -86,6 +86,10 @@ struct hup_mem hup_add_slot(struct hup *h, enum vm_mem_backing_src_type type,
 void hup_reset_vcpu(struct hup *h, unsigned int vcpu);
 /* INIT, which is taken in when the vCPU runs or is asked for its state. */
 void hup_send_init(struct hup *h, unsigned int vcpu);
+/* KVM finds the last vCPU's APIC once any APIC has changed. Not while it runs. */
+void hup_find_apic(struct hup *h, unsigned int vcpu);
+/* After that. */
+void hup_send_nmi(struct hup *h, unsigned int vcpu);
 void hup_set_cpl(struct hup *h, unsigned int cpl);
 
 /* Functions in the guest: call and wait, or start, do something, and join. */
@@ -112,6 +116,7 @@ long hup_map(struct hup *h, vm_vaddr_t gva, uint64_t size, uint32_t flags,
 	     uint32_t *offset);
 long hup_unmap(struct hup *h, uint32_t region);
 long hup_load(struct hup *h, const struct bpf_insn *insns, uint32_t cnt);
+long hup_load_global(struct hup *h, const struct bpf_insn *insns, uint32_t cnt);
 long hup_unload(struct hup *h, uint32_t prog);
 long hup_link(struct hup *h, uint32_t prog, uint32_t event);
 long hup_replace(struct hup *h, uint32_t prog, uint32_t event, uint32_t link);

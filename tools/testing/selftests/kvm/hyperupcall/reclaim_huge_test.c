@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The RECLAIM event and huge pages: one that is free goes whole, one that is
+ * not goes in parts.
+ */
+#include "kvm_test_harness.h"
+#include "reclaim_fixture.h"
+
+#define NR_PAGES	RECLAIM_PAGES
+#define DISCARD		HYPERUPCALL_DISCARD
+
+FIXTURE(huge) {
+	struct reclaim *r;
+	unsigned long discarded;
+	unsigned long split;
+};
+
+FIXTURE_SETUP(huge)
+{
+	struct reclaim *r = reclaim_create();
+
+	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS_THP, RECLAIM_SLOT,
+			      NR_PAGES, 0);
+	reclaim_fill(r);
+	reclaim_link(r);
+	self->r = r;
+	self->discarded = reclaim_vmstat("pgdiscard");
+	self->split = reclaim_vmstat("thp_split_page");
+}
+
+FIXTURE_TEARDOWN(huge)
+{
+	reclaim_free(self->r);
+}
+
+HUP_TEST(huge, whole)
+{
+	struct reclaim *r = self->r;
+	int i;
+
+	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(2, r->data->asked[RECLAIM_MANY]);
+	EXPECT_EQ(NR_PAGES, r->data->ctx.page.nr_pages);
+	EXPECT_EQ(RECLAIM_GFN, r->data->ctx.page.gfn);
+	for (i = 0; i < NR_PAGES; i++) {
+		EXPECT_EQ(0, r->data->asked[i]);
+		EXPECT_EQ(0, *reclaim_page(r, i));
+	}
+	EXPECT_EQ(self->split, reclaim_vmstat("thp_split_page"));
+	EXPECT_EQ(self->discarded + NR_PAGES, reclaim_vmstat("pgdiscard"));
+}
+
+HUP_TEST(huge, part)
+{
+	struct reclaim *r = self->r;
+	int i;
+
+	for (i = 0; i < NR_PAGES; i += 3)
+		reclaim_answer(r, i, DISCARD, DISCARD);
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
+	for (i = 0; i < NR_PAGES; i++)
+		EXPECT_EQ(i % 3 ? i + 1 : 0, *reclaim_page(r, i));
+	EXPECT_EQ(self->discarded + (NR_PAGES + 2) / 3,
+		  reclaim_vmstat("pgdiscard"));
+}
+
+/* The guest took a page of it into use between the two questions. */
+HUP_TEST(huge, no_longer_whole)
+{
+	struct reclaim *r = self->r;
+	int i;
+
+	reclaim_answer(r, RECLAIM_MANY, DISCARD, 0);
+	for (i = 0; i < NR_PAGES; i++)
+		reclaim_answer(r, i, i == 5 ? 0 : DISCARD, i == 5 ? 0 : DISCARD);
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	for (i = 0; i < NR_PAGES; i++)
+		EXPECT_EQ(i == 5 ? i + 1 : 0, *reclaim_page(r, i));
+}
+
+HUP_TEST(huge, nothing)
+{
+	struct reclaim *r = self->r;
+	int i;
+
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	for (i = 0; i < NR_PAGES; i++)
+		EXPECT_EQ(i + 1, *reclaim_page(r, i));
+	EXPECT_EQ(self->discarded, reclaim_vmstat("pgdiscard"));
+}
+
+/* Pages of a huge one that is mapped piece by piece. */
+HUP_TEST(huge, mapped_by_pages)
+{
+	struct reclaim *r = self->r;
+	int i;
+
+	/* Two protections in one huge page: its mapping is split. */
+	ASSERT_EQ(0, mprotect(r->mem.hva, PAGE_SIZE, PROT_READ));
+	ASSERT_EQ(0, mprotect(r->mem.hva, PAGE_SIZE, PROT_READ | PROT_WRITE));
+	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
+	for (i = 0; i < NR_PAGES; i++)
+		reclaim_answer(r, i, DISCARD, DISCARD);
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	for (i = 0; i < NR_PAGES; i++)
+		EXPECT_EQ(0, *reclaim_page(r, i));
+	EXPECT_EQ(self->discarded + NR_PAGES, reclaim_vmstat("pgdiscard"));
+}
+
+int main(int argc, char **argv)
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
+
+	return test_harness_run(argc, argv);
+}
