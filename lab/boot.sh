@@ -4,6 +4,7 @@
 # boot.sh [options] NAME COMMAND [ARGUMENT...]: boots L1, runs COMMAND there
 # and exits with its status. L1 sees this machine's files, read-only, under
 # their own paths; COMMAND's output and both consoles are in build/log/NAME/.
+# Its /dev/vda and /dev/vdb are empty disks that are gone afterwards.
 #
 #	-c CPUS		CPUs of L1 (1)
 #	-m SIZE		memory of L1 (2G, 4G with VARIANT=debug)
@@ -47,6 +48,9 @@ shift
 log=$build/log/$name
 rm -rf "$log"
 mkdir -p "$log/l1"
+truncate -s 4G "$log/vda"
+truncate -s 128M "$log/vdb"
+trap 'rm -f "$log/vda" "$log/vdb"' EXIT
 
 guest_kernel=$kernel
 [ -z "$VARIANT" ] || guest_kernel=$build/linux/obj/arch/x86/boot/bzImage
@@ -75,6 +79,8 @@ init=$root/lab/l1-init $parameters $append" \
 	-device virtio-9p-pci,fsdev=hostroot,mount_tag=hostroot \
 	-fsdev local,id=results,path="$log/l1",security_model=none \
 	-device virtio-9p-pci,fsdev=results,mount_tag=results \
+	-drive "file=$log/vda,format=raw,if=virtio,cache=unsafe" \
+	-drive "file=$log/vdb,format=raw,if=virtio,cache=unsafe" \
 	-device virtio-serial-pci \
 	-chardev file,id=l2,path="$log/l2.console" \
 	-device virtserialport,chardev=l2,name=l2.console

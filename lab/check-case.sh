@@ -3,14 +3,15 @@
 #
 # check-case.sh NAME CPUS LIMIT COMMAND...: runs one case of lab/cases and says
 # how it went. Leaves "PASSED FAILED" in build/log/check/NAME.result; with
-# VARIANT, in build/log/check-VARIANT/.
+# VARIANT, in build/log/check-VARIANT/, and with SUITE in check-SUITE/.
 
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/lab/env.sh"
 name=$1 cpus=$2 limit=$3
 shift 3
-log=build/log/check$suffix/$name
+check=check$suffix${SUITE+-$SUITE}
+log=build/log/$check/$name
 cd "$root" || exit
 
 start=$(date +%s)
@@ -21,7 +22,7 @@ if [ "$cpus" -eq 0 ]; then
 else
 	# With the host's clock an L2 on two CPUs loses timers, for a minute
 	# now and then, and a busy machine looks like an RCU stall.
-	lab/boot.sh -i -c "$cpus" -t "$limit" "check$suffix/$name" "$@" \
+	lab/boot.sh -i -c "$cpus" -t "$limit" "$check/$name" "$@" \
 		>"$log.log" 2>&1 </dev/null
 fi
 status=$?

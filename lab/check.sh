@@ -7,7 +7,8 @@
 # "window_edges_test" one of them. The last line is "N passed, N failed".
 #
 # With VARIANT that is L1's kernel. The cases that run on this machine are left
-# out, and those of lab/cases-VARIANT added.
+# out, and those of lab/cases-VARIANT added. With SUITE the cases are those of
+# lab/cases-SUITE and nothing else.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,7 +16,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 "$root/lab/l2-image.sh"
-log=build/log/check$suffix
+suite=${SUITE+-$SUITE}
+log=build/log/check$suffix$suite
 mkdir -p build/log
 exec 9>"$log.lock"
 flock -n 9 || die "another check.sh is running here, and the logs are its"
@@ -24,6 +26,8 @@ mkdir -p "$log"
 
 # The ordinary kernel cannot make an allocation fail; these say so and skip.
 wants_faults='abi_memory_test'
+# A module of these cases is for the ordinary one.
+wants_ordinary='reclaim-flush'
 
 selftests()
 {
@@ -67,13 +71,18 @@ listed()
 
 cases()
 {
+	if [ -n "$suite" ]; then
+		listed "lab/cases$suite"
+		return
+	fi
 	if [ -z "$VARIANT" ]; then
 		listed lab/cases
 		grouped
 	else
 		# There the fuzzers take longer than all the rest.
 		grouped
-		listed lab/cases | awk '$2 > 0'
+		listed lab/cases |
+			awk -v not="$wants_ordinary" '$2 > 0 && $1 != not'
 		[ ! -e "lab/cases$suffix" ] || listed "lab/cases$suffix"
 	fi
 	[ $# -eq 0 ] || single

@@ -18,7 +18,7 @@ out=$build/log/coverage
 status=0
 [ "${1-}" = --table ] || "$root/lab/check.sh" || status=1
 mkdir -p "$out"
-overlay_files | grep -E '^(arch|include|kernel|virt)/.*\.[ch]$' >"$out/files"
+overlay_files | grep -E '^(arch|include|kernel|mm|virt)/.*\.[ch]$' >"$out/files"
 "$root/lab/coverage.py" "$root" "$obj" "$build/log/check$suffix" "$out" 90 || status=1
 echo "logs: build/log/coverage/"
 exit $status

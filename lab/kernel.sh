@@ -75,7 +75,7 @@ config_inputs()
 # the Makefile: KVM's is in the architecture's folder.
 gcov_options()
 {
-	(cd "$root" && find arch kernel virt -name '*.c' | sort) |
+	(cd "$root" && find arch kernel mm virt -name '*.c' | sort) |
 		sed -e 's,^virt/kvm/,../../../&,' -e '/^\.\./!s,.*/,,' \
 			-e 's,\(.*\)c$,GCOV_PROFILE_\1o=y,'
 }

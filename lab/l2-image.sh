@@ -17,7 +17,7 @@ if [ ! "$out/qemu" -nt "$qemu" ]; then
 	ldd "$qemu" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' >"$out/qemu.libs"
 fi
 
-for program in shootdown shootdown_check kexec_file; do
+for program in shootdown shootdown_check churn touch_memory kexec_file; do
 	source=$root/lab/$program.c
 	[ -e "$source" ] || continue
 	if [ ! "$out/bin/$program" -nt "$source" ]; then
@@ -25,6 +25,12 @@ for program in shootdown shootdown_check kexec_file; do
 			-o "$out/bin/$program" "$source"
 	fi
 done
+
+# Tells which pages are free in L2, and which ones of L2's are in L1's swap.
+if [ ! -x "$out/bin/page-types" ]; then
+	make -s -C "$linux/tools/mm" page-types CC='ccache gcc -static'
+	cp "$linux/tools/mm/page-types" "$out/bin/"
+fi
 
 # What is in the initramfs: a path there, and the file.
 list()
@@ -34,6 +40,9 @@ list()
 	echo "/bin/come-and-go $root/lab/come-and-go"
 	echo "/bin/shootdown $out/bin/shootdown"
 	echo "/bin/shootdown_check $out/bin/shootdown_check"
+	echo "/bin/churn $out/bin/churn"
+	echo "/bin/touch_memory $out/bin/touch_memory"
+	echo "/bin/page-types $out/bin/page-types"
 	echo "/bin/kexec_file $out/bin/kexec_file"
 	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"
 }

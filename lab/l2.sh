@@ -11,6 +11,10 @@
 #	l2_wait				waits for the next "ready": a reboot
 #	l2_stat NAME			a statistic of KVM for this VM, or nothing
 #	l2_stop				ends it
+#
+# Before l2_start L2_MEMORY, L2_OPTIONS and L2_WRAPPER may be set: its memory,
+# more options for the emulator, and a command that runs it; and L2_APPEND to
+# kernel parameters.
 
 l2=/run/l2
 # An L2 that is gone is an error of whoever talks to it.
@@ -25,6 +29,7 @@ l2_install()
 	cp "$lab/../build/lab/qemu" $l2/qemu
 	cp "$kernel" $l2/bzImage
 	cp "$lab/../build/lab/initramfs" $l2/
+	cp "$lab/../build/lab/bin/page-types" $l2/
 	for lib in $(sed 's/ .*//' "$lab/../build/lab/qemu.libs"); do
 		cp "$lib" $l2/lib/
 	done
@@ -48,9 +53,11 @@ l2_start()
 	vcpus=$1
 	flags=${2-}
 	l2_install
-	LD_LIBRARY_PATH=$l2/lib $l2/qemu \
+	# shellcheck disable=SC2086 # words
+	LD_LIBRARY_PATH=$l2/lib ${L2_WRAPPER-} $l2/qemu \
 		-L $l2/firmware -nodefaults -no-user-config -display none \
-		-machine pc,accel=kvm,mem-merge=off -smp "$vcpus" -m 384M \
+		-machine pc,accel=kvm,mem-merge=off -smp "$vcpus" \
+		-m "${L2_MEMORY-384M}" ${L2_OPTIONS-} \
 		-cpu "host,migratable=off$flags" \
 		-kernel $l2/bzImage -initrd $l2/initramfs \
 		-append "console=ttyS0 loglevel=5 panic=-1 noxsave \
