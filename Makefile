@@ -27,6 +27,11 @@ help: ## this list
 run: kernel qemu module ## boot a guest on a host, measure TLB shootdowns, print the table
 	@lab/run.sh
 
+.PHONY: bench-reclaim
+bench-reclaim: kernel qemu module ## measure how memory comes back from a guest, print a table, plot it
+	@VARIANT=base lab/kernel.sh build
+	@lab/run-reclaim.sh
+
 .PHONY: check
 check: kernel qemu module selftests bpftool ## run all tests, end with "N passed, N failed"
 	@lab/check.sh
@@ -40,6 +45,10 @@ check-debug: kernel qemu module selftests ## the same with KASAN, lockdep, kmeml
 check-kvm: kernel qemu selftests ## run the kernel's KVM selftests with and without the series, compare
 	@VARIANT=base lab/kernel.sh build
 	@lab/check-kvm.sh
+
+.PHONY: check-reclaim
+check-reclaim: kernel qemu module ## 10 GiB of guest memory in use under reclaim, in all configurations
+	@SUITE=reclaim lab/check.sh
 
 .PHONY: coverage
 coverage: kernel qemu module selftests ## which lines of the kernel side the tests reach, a table a file

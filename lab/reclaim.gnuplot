@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Plots what lab/reclaim-table.awk writes; the variable data names the file.
+
+set terminal svg size 900,700 background "white" font "sans,12"
+set style data histograms
+set style histogram clustered gap 1
+set style fill solid 0.8 border -1
+set boxwidth 0.9
+set ylabel "virtual seconds"
+set xlabel "part of the freed memory that is taken back"
+set yrange [0:*]
+set grid ytics
+set key outside right top
+rows = "unpatched swap balloon reporting hyperupcall"
+of(load, row, column) = sprintf("<awk '$1 == \"%s\" && $3 == \"%s\" { print $2 \"%%\", $%d }' %s", \
+				load, row, column, data)
+
+set multiplot layout 2, 2
+do for [load in "idle busy"] {
+	do for [column in "4 5"] {
+		set title sprintf("%s, vCPUs %s", column eq "4" ? \
+			"take memory back" : "use it again", \
+			load eq "idle" ? "idle" : "overcommitted")
+		plot for [i = 1:words(rows)] of(load, word(rows, i), int(column)) \
+			using 2:xtic(1) title word(rows, i)
+	}
+}
+unset multiplot
