@@ -21,6 +21,7 @@ int kvm_hyperupcall_create_vm(struct kvm *kvm);
 void kvm_hyperupcall_destroy_vm(struct kvm *kvm);
 int kvm_hyperupcall_available(void);
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
+void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_refuse(struct kvm *kvm);
 void kvm_hyperupcall_reset(struct kvm *kvm);
 void kvm_hyperupcall_create_debugfs(struct kvm *kvm);
@@ -79,6 +80,7 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu);
 
 static inline int kvm_hyperupcall_create_vm(struct kvm *kvm) { return 0; }
 static inline void kvm_hyperupcall_destroy_vm(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_refuse(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_reset(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_create_debugfs(struct kvm *kvm) { }

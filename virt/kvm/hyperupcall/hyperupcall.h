@@ -156,6 +156,7 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
  * struct kvm_hyperupcall - a VM's hyperupcalls
  * @kvm: the VM
  * @policy: what is allowed; constant once there is a vCPU or anything registered
+ * @vcpu_idx: by the id of a vCPU its index; also of ids that no vCPU has
  * @lock: protects what hypercalls change: all that follows but @chains'
  *	readers and what @map_lock protects. See Documentation/virt/kvm/locking.rst
  *	for what it nests in.
@@ -188,6 +189,7 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
 struct kvm_hyperupcall {
 	struct kvm *kvm;
 	struct kvm_hyperupcall_policy policy;
+	u16 vcpu_idx[KVM_MAX_VCPU_IDS];
 
 	struct mutex lock;	/* what hypercalls change */
 	struct xarray progs;
@@ -288,6 +290,8 @@ struct kvm_hyperupcall_chain *kvm_hyperupcall_chain(struct kvm_hyperupcall *hu,
 						    enum hyperupcall_event event);
 
 /* run.c */
+u64 kvm_hyperupcall_clock(void);
+u64 kvm_hyperupcall_elapsed(u64 start);
 void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
 			      struct hyperupcall_test_run *run);
 

@@ -3,6 +3,7 @@
  * The hot path: from an event to the programs that are linked to it, and back
  * with an answer.
  */
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
@@ -13,25 +14,46 @@
 /* How much time an event may have taken when it starts a further program. */
 #define KVM_HYPERUPCALL_CHAIN_NS	(NSEC_PER_MSEC)
 
-/*
- * The time on this CPU; it stands still while the task waits for it, which is
- * not the programs' time. Where the TSC is not stable local_clock() moves in
- * ticks, too coarse for a program.
+/**
+ * kvm_hyperupcall_clock - the time on this CPU, in nanoseconds
+ *
+ * It stands still while the task waits for the CPU, which is not the programs'
+ * time. Where the TSC is not stable local_clock() moves in ticks, too coarse for
+ * a program.
  */
-static u64 kvm_hyperupcall_clock(void)
+u64 kvm_hyperupcall_clock(void)
 {
 	return sched_clock() - current->sched_info.run_delay;
 }
 
-static u64 kvm_hyperupcall_elapsed(u64 start)
+/**
+ * kvm_hyperupcall_elapsed - what has passed of the time on this CPU
+ * @start: what kvm_hyperupcall_clock() said, since when the task has not migrated
+ *
+ * Return: nanoseconds.
+ */
+u64 kvm_hyperupcall_elapsed(u64 start)
 {
 	/* The clock that the wait is measured with is another one. */
 	return max_t(s64, kvm_hyperupcall_clock() - start, 0);
 }
 
+/* As kvm_get_vcpu_by_id(), which may look at all vCPUs: a program may ask often. */
+static struct kvm_vcpu *kvm_hyperupcall_vcpu(struct kvm *kvm, u32 id)
+{
+	struct kvm_vcpu *vcpu;
+
+	if (id >= KVM_MAX_VCPU_IDS)
+		return NULL;
+
+	id = array_index_nospec(id, KVM_MAX_VCPU_IDS);
+	vcpu = kvm_get_vcpu(kvm, READ_ONCE(kvm->hyperupcall->vcpu_idx[id]));
+	return vcpu && vcpu->vcpu_id == id ? vcpu : NULL;
+}
+
 static s64 kvm_hyperupcall_vcpu_state(void *vm, u32 id)
 {
-	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_vcpu(vm, id);
 
 	/* Not ?: for an enum is unsigned. */
 	if (!vcpu)
@@ -41,14 +63,14 @@ static s64 kvm_hyperupcall_vcpu_state(void *vm, u32 id)
 
 static s64 kvm_hyperupcall_vcpu_regs(void *vm, u32 id, struct hyperupcall_regs *regs)
 {
-	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_vcpu(vm, id);
 
 	return vcpu ? kvm_arch_hyperupcall_vcpu_regs(vcpu, regs) : -ENOENT;
 }
 
 static s64 kvm_hyperupcall_flush_tlb(void *vm, u32 id)
 {
-	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_vcpu(vm, id);
 
 	return vcpu ? kvm_arch_hyperupcall_flush_tlb(vcpu) : -ENOENT;
 }

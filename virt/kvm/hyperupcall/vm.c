@@ -14,7 +14,7 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 {
 	struct kvm_hyperupcall *hu;
 
-	hu = kzalloc(sizeof(*hu), GFP_KERNEL_ACCOUNT);
+	hu = kvzalloc(sizeof(*hu), GFP_KERNEL_ACCOUNT);
 	if (!hu)
 		return NULL;
 
@@ -83,6 +83,21 @@ int kvm_hyperupcall_create_vm(struct kvm *kvm)
 	return 0;
 }
 
+/**
+ * kvm_hyperupcall_add_vcpu - a VM has another vCPU
+ * @vcpu: the vCPU, which is not online yet, with kvm->lock held
+ */
+void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu)
+{
+	struct kvm_hyperupcall *hu = vcpu->kvm->hyperupcall;
+
+	BUILD_BUG_ON(KVM_MAX_VCPUS > U16_MAX);
+	lockdep_assert_held(&vcpu->kvm->lock);
+
+	if (hu)
+		WRITE_ONCE(hu->vcpu_idx[vcpu->vcpu_id], vcpu->vcpu_idx);
+}
+
 static int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu,
 				      const struct kvm_hyperupcall_policy *policy)
 {
@@ -133,7 +148,7 @@ int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 	r = kvm_hyperupcall_set_policy(hu, &policy);
 	if (r) {
 		if (hu != kvm->hyperupcall)
-			kfree(hu);
+			kvfree(hu);
 		return r;
 	}
 
@@ -204,7 +219,7 @@ void kvm_hyperupcall_destroy_vm(struct kvm *kvm)
 	bpf_window_free(hu->window);
 	mtree_destroy(&hu->offsets);
 	kvm->hyperupcall = NULL;
-	kfree(hu);
+	kvfree(hu);
 }
 
 /* Called when the module comes. */

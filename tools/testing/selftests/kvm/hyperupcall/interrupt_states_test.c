@@ -338,6 +338,37 @@ HUP_TEST(new, with_its_apic_on)
 	EXPECT_EQ(1, data->received[TARGET][OTHER_VECTOR]);
 }
 
+#define OTHER_ID	200
+
+/* The VMM gives vCPUs what ids it likes; no other id is one. */
+HUP_TEST(new, helpers_with_any_id)
+{
+	static const uint32_t no_ids[] = {
+		2, OTHER_ID - 1, OTHER_ID + 1, 1023, 1024, 4095, 4096, 65535,
+		65536, 65536 + OTHER_ID, INT_MAX, 1U << 31, UINT_MAX
+	};
+	struct hup *h = self->h;
+	long prog = hup_prog(h,
+			     HUP_DATA(BPF_REG_1, BPF_REG_1, 0),
+			     HUP_CALL(VCPU_STATE),
+			     BPF_EXIT_INSN());
+	int i;
+
+	ASSERT_LT(0, prog);
+	for (i = 0; i < ARRAY_SIZE(no_ids); i++)
+		EXPECT_EQ(-ENOENT, (int)hup_run(h, prog, no_ids[i], 0, NULL))
+			TH_LOG("id %u", no_ids[i]);
+	EXPECT_EQ(-ENOENT, (int)hup_run(h, prog, OTHER_ID, 0, NULL));
+
+	__vm_vcpu_add(h->vm, OTHER_ID);
+	EXPECT_EQ(HYPERUPCALL_VCPU_RUNNING, hup_run(h, prog, 0, 0, NULL));
+	EXPECT_EQ(HYPERUPCALL_VCPU_STOPPED, hup_run(h, prog, 1, 0, NULL));
+	EXPECT_EQ(HYPERUPCALL_VCPU_STOPPED, hup_run(h, prog, OTHER_ID, 0, NULL));
+	for (i = 0; i < ARRAY_SIZE(no_ids); i++)
+		EXPECT_EQ(-ENOENT, (int)hup_run(h, prog, no_ids[i], 0, NULL))
+			TH_LOG("id %u", no_ids[i]);
+}
+
 int main(int argc, char **argv)
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
