@@ -64,6 +64,16 @@ HUP_TEST(lifetime, restored_after_init)
 	free(state);
 }
 
+/* A vCPU that does not come to be is no boot vCPU that begins. */
+HUP_TEST(lifetime, boot_vcpu_created_again)
+{
+	struct hup *h = self->h;
+
+	EXPECT_EQ(-1, __vm_ioctl(h->vm, KVM_CREATE_VCPU, (void *)variant->boot));
+	EXPECT_EQ(EEXIST, errno);
+	expect_there(_metadata, h, &self->r);
+}
+
 /*
  * The vCPU has left paged mode and did not get further: what the VMM makes of
  * it then is another VM's.
