@@ -36,17 +36,19 @@
  *
  * Shared memory is asked about wherever it is mapped. Those who map it by an
  * MMU notifier all have to agree. Others have no say, a vhost-user backend for
- * one: whoever does have one could as well write zeroes.
+ * one: whoever does have one could as well write zeroes. A user without a mapping,
+ * as memfd_pin_folios() makes one, is seen if it is there when the folio leaves
+ * the page cache, and not if it comes and goes between the last look and that.
  */
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
+#include <linux/pgalloc.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
-#include <asm/pgalloc.h>
 #include <asm/tlbflush.h>
 
 #include "internal.h"
@@ -74,7 +76,7 @@ static enum folio_discard discard_not_whole(struct folio *folio)
 
 /*
  * What comes of a folio that was to go, and about which the last opinion is
- * another one: since the hint somebody took a page of it into use.
+ * another one: since the hint somebody took a page of it into use, as a rule.
  */
 static enum folio_discard discard_changed(struct folio *folio, enum mmu_notifier_opinion opinion)
 {
@@ -255,7 +257,10 @@ static enum folio_discard discard_invalidate(struct folio *folio, struct vm_area
 	return r;
 }
 
-/* Whether a page of a large folio is worth that it is split. */
+/*
+ * Whether a page of a large folio is worth that it is split. If none is, each was
+ * asked about; how much time may go into that is for those who are asked.
+ */
 static bool may_discard_some(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	for (; start < end; start += PAGE_SIZE) {
@@ -339,14 +344,13 @@ static enum folio_discard discard_anon(struct folio *folio)
 		.rmap_one = discard_anon_one,
 		.arg = &r,
 		.anon_lock = folio_lock_anon_vma_read,
-		.try_lock = true,
 	};
 
 	if (folio_test_ksm(folio) || !folio_mapped(folio))
 		return FOLIO_DISCARD_NONE;
 
 	rmap_walk(folio, &rwc);
-	return rwc.contended ? FOLIO_DISCARD_BUSY : r;
+	return r;
 }
 
 /*
