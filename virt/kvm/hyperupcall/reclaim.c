@@ -7,7 +7,7 @@
 #include <linux/jiffies.h>
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
-#include <linux/sched/clock.h>
+#include <linux/sched.h>
 
 #include "hyperupcall.h"
 
@@ -41,7 +41,8 @@ static struct kvm_hyperupcall_pages kvm_hyperupcall_pages(struct kvm_memory_slot
 /*
  * What an event has cost this CPU of late; as time passes it is forgotten.
  * Reclaim looks at pages of all VMs, and holds locks for that, so the time that
- * it spends on asking has to be limited for all of them together.
+ * it spends on asking has to be limited for all of them together. Of tasks that
+ * take turns on a CPU the last one to write counts.
  */
 struct kvm_hyperupcall_spent {
 	unsigned long last;	/* jiffies */
@@ -74,6 +75,7 @@ static u32 kvm_hyperupcall_ask(struct kvm *kvm, enum hyperupcall_event event,
 
 	/* What the program reads has to be what the guest has, until it is over. */
 	seq = READ_ONCE(hu->taken_seq);
+	/* Pairs with kvm_hyperupcall_extent_take(). */
 	smp_rmb();
 	if (!list_empty(&hu->taken))
 		return HYPERUPCALL_NO_OPINION;
@@ -86,7 +88,7 @@ static u32 kvm_hyperupcall_ask(struct kvm *kvm, enum hyperupcall_event event,
 	ctx.page.nr_pages = pages->nr_pages;
 	answer = kvm_hyperupcall_run(kvm, &ctx);
 
-	/* Pairs with kvm_hyperupcall_extent_take(). */
+	/* As above. */
 	smp_rmb();
 	return READ_ONCE(hu->taken_seq) == seq ? answer : HYPERUPCALL_NO_OPINION;
 }
@@ -235,15 +237,19 @@ static enum mmu_notifier_opinion kvm_hyperupcall_test_all(struct kvm *kvm, unsig
 enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned long start,
 						       unsigned long end, bool final)
 {
-	struct kvm_hyperupcall_spent *spent = get_cpu_ptr(&kvm_hyperupcall_reclaim);
 	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE;
-	u64 begin = sched_clock();
+	struct kvm_hyperupcall_spent *spent;
+	u64 begin;
 
-	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_RECLAIM_SHARE)) {
+	migrate_disable();
+	begin = kvm_hyperupcall_clock();
+	spent = this_cpu_ptr(&kvm_hyperupcall_reclaim);
+	/* There is one final question for a hint, and it must not be in vain. */
+	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_RECLAIM_SHARE) || final) {
 		opinion = kvm_hyperupcall_test_all(kvm, start, end, final);
-		spent->ns += sched_clock() - begin;
+		spent->ns += kvm_hyperupcall_elapsed(begin);
 	}
-	put_cpu_ptr(&kvm_hyperupcall_reclaim);
+	migrate_enable();
 
 	return opinion;
 }
@@ -275,15 +281,18 @@ static u32 kvm_hyperupcall_ask_age(struct kvm *kvm, unsigned long start, unsigne
 
 static u32 kvm_hyperupcall_try_ask_age(struct kvm *kvm, unsigned long start, unsigned long end)
 {
-	struct kvm_hyperupcall_spent *spent = get_cpu_ptr(&kvm_hyperupcall_aging);
 	u32 answer = HYPERUPCALL_NO_OPINION;
-	u64 begin = sched_clock();
+	struct kvm_hyperupcall_spent *spent;
+	u64 begin;
 
+	migrate_disable();
+	begin = kvm_hyperupcall_clock();
+	spent = this_cpu_ptr(&kvm_hyperupcall_aging);
 	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_AGING_SHARE)) {
 		answer = kvm_hyperupcall_ask_age(kvm, start, end);
-		spent->ns += sched_clock() - begin;
+		spent->ns += kvm_hyperupcall_elapsed(begin);
 	}
-	put_cpu_ptr(&kvm_hyperupcall_aging);
+	migrate_enable();
 
 	return answer;
 }
@@ -294,6 +303,10 @@ static u32 kvm_hyperupcall_try_ask_age(struct kvm *kvm, unsigned long start, uns
  * @start: the first of them, an address of the VMM
  * @end: behind the last of them
  * @young: what the accessed bits say
+ *
+ * An accessed bit is gone once it was seen, and YOUNG is not. So it must not keep
+ * a page from reclaim: it counts for those who only look, idle page tracking for
+ * one.
  *
  * Context as of kvm_hyperupcall_test_discard().
  *
@@ -307,7 +320,7 @@ int kvm_hyperupcall_age(struct kvm *kvm, unsigned long start, unsigned long end,
 
 	switch (kvm_hyperupcall_try_ask_age(kvm, start, end)) {
 	case HYPERUPCALL_YOUNG:
-		return true;
+		return young || !(current->flags & PF_MEMALLOC);
 	case HYPERUPCALL_OLD:
 		return false;
 	default:

@@ -39,7 +39,6 @@ struct reclaim_data {
 	((offset) + offsetof(struct reclaim_data, field))
 
 #define RECLAIM_IDLE	BPF_MOV64_IMM(BPF_REG_2, 0)
-#define RECLAIM_IDLE_4	RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE
 
 /* The verifier follows so many jumps and no more. */
 #define RECLAIM_MAX_SPINS	8000
@@ -93,7 +92,9 @@ static inline long reclaim_load(struct hup *h, uint32_t offset, int spins)
 		HUP_WINDOW(BPF_REG_2, BPF_REG_2),
 		BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0),
 		BPF_MOV64_IMM(BPF_REG_3, spins),
-		RECLAIM_IDLE_4, RECLAIM_IDLE_4, RECLAIM_IDLE_4,
+		RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE,
+		RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE,
+		RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE, RECLAIM_IDLE,
 		BPF_ALU64_IMM(BPF_SUB, BPF_REG_3, 1),
 		BPF_JMP_IMM(BPF_JNE, BPF_REG_3, 0, -14),
 		BPF_EXIT_INSN(),
@@ -110,7 +111,7 @@ static inline void reclaim_handle_nmi(struct ex_regs *regs)
 
 /* Until an NMI, which wakes it whatever the state of its APIC is. */
 static inline uint64_t reclaim_sleep(uint64_t a0, uint64_t a1, uint64_t a2,
-			      uint64_t a3)
+				     uint64_t a3)
 {
 	asm volatile("cli; hlt");
 	return 0;

@@ -28,7 +28,7 @@ typedef void (*write_fn)(uint64_t *page, uint64_t value);
  * @value: what was written to each page
  */
 struct owner {
-	volatile uint8_t *free;
+	uint8_t *free;
 	unsigned long stride;
 	uint64_t *mem;
 	uint64_t value[NR_PAGES];
@@ -41,9 +41,8 @@ static uint64_t *page_of(struct owner *owner, unsigned int i)
 
 static void set_free(struct owner *owner, unsigned int i, uint8_t free)
 {
-	owner->free[i] = free;
-	owner->free[i + owner->stride] = free;
-	barrier();
+	WRITE_ONCE(owner->free[i], free);
+	WRITE_ONCE(owner->free[i + owner->stride], free);
 }
 
 static void write_words(uint64_t *page, uint64_t value)
@@ -93,7 +92,7 @@ static uint64_t guest_use_pages(uint64_t free, uint64_t mem, uint64_t rounds,
 {
 	struct owner *owner = (struct owner *)owner_gva;
 
-	owner->free = (volatile uint8_t *)free;
+	owner->free = (uint8_t *)free;
 	owner->stride = RECLAIM_ANSWERS;
 	owner->mem = (uint64_t *)mem;
 	return use_pages(owner, write_words, rounds);

@@ -3,15 +3,13 @@
  * The RECLAIM event and memory that somebody else has, too: it is discarded if
  * all who can say something say so, and if nobody would miss it.
  */
-#include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kvm_test_harness.h"
+#include "reclaim_cgroup.h"
 #include "reclaim_fixture.h"
 
 #define NR_PAGES	8
@@ -164,59 +162,19 @@ HUP_TEST(shared, private_file)
 		EXPECT_EQ(i % 2 ? ~0ul : i + 1, *reclaim_page(r, i));
 }
 
-static int cgroup_write(const char *file, const char *word)
-{
-	int fd = open(file, O_WRONLY), ret;
-
-	TEST_ASSERT(fd >= 0, "%s", file);
-	ret = write(fd, word, strlen(word));
-	close(fd);
-	return ret;
-}
-
-#define CGROUPS		"/sys/fs/cgroup"
-#define CGROUP		CGROUPS "/hyperupcall_reclaim_shared"
-
-/* MADV_PAGEOUT leaves alone what others map as well; this does not. */
-static void cgroup_enter(void)
-{
-	char pid[16];
-
-	TEST_ASSERT(!mount("none", CGROUPS, "cgroup2", 0, NULL) ||
-		    errno == EBUSY, CGROUPS);
-	TEST_ASSERT(cgroup_write(CGROUPS "/cgroup.subtree_control", "+memory") > 0,
-		    "the memory controller");
-	TEST_ASSERT(!mkdir(CGROUP, 0700) || errno == EEXIST, CGROUP);
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	TEST_ASSERT(cgroup_write(CGROUP "/cgroup.procs", pid) > 0, "entering");
-}
-
-/* Its counts of pages are up to 4 s old, and what it takes depends on them. */
-static void cgroup_reclaim(void)
-{
-	unsigned long discarded = reclaim_vmstat("pgdiscard");
-	int i;
-
-	for (i = 0; i < 5 && reclaim_vmstat("pgdiscard") == discarded; i++) {
-		sleep(i);
-		TEST_ASSERT(cgroup_write(CGROUP "/memory.reclaim", "1G") < 0,
-			    "more than there is");
-	}
-}
-
 /* Whoever has the memory besides sees that it is gone. */
 HUP_TEST(shared, mapped_twice)
 {
 	struct reclaim *r = self->r;
 	uint64_t *other;
 
-	cgroup_enter();
+	reclaim_cgroup_enter();
 	add_memory(r, VM_MEM_SRC_SHMEM);
 	other = mmap(NULL, r->mem.size, PROT_READ | PROT_WRITE, MAP_SHARED,
 		     memslot2region(r->h->vm, RECLAIM_SLOT)->fd, 0);
 	ASSERT_NE(MAP_FAILED, other);
 	EXPECT_EQ(1, *other);
-	cgroup_reclaim();
+	reclaim_cgroup(5);
 	EXPECT_EQ(0, *other);
 	EXPECT_EQ(0, *reclaim_page(r, 0));
 	*other = 3;
