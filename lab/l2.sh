@@ -17,6 +17,7 @@
 # kernel parameters.
 
 l2=/run/l2
+parameter=/sys/module/kvm/parameters/hyperupcall
 # An L2 that is gone is an error of whoever talks to it.
 trap '' PIPE
 
@@ -37,7 +38,8 @@ l2_install()
 		cp "$(ls /usr/share/seabios/$file /usr/share/qemu/$file \
 			2>/dev/null | head -n 1)" $l2/firmware/
 	done
-	echo 2 >/sys/module/kvm/parameters/hyperupcall
+	# The kernel without the series does not have it.
+	[ ! -e $parameter ] || echo 2 >$parameter
 	mkfifo $l2/in $l2/out $l2/monitor.in $l2/monitor.out
 }
 

@@ -45,6 +45,7 @@ $NF == "failed" {
 }
 
 $3 == "calm" {
+	came[$1, $2] = field("calm_ns")
 	calm[$1] = calm[$1] sprintf(format, $1, "calm", $2, "",
 		seconds("all_guest"), seconds("all_host"),
 		mebibytes("all_out"), "", mebibytes("all_dropped"),
@@ -77,8 +78,13 @@ END {
 	      take["idle", 75, "hyperupcall"])
 	ratio("use again after 75 %, hyperupcall to reporting",
 	      reuse["idle", 75, "hyperupcall"], reuse["idle", 75, "reporting"])
-	ratio("take back 75 % by swap, with the series to without",
-	      take["idle", 75, "swap"], take["idle", 75, "unpatched"])
+	ratio("nobody wants memory, hyperupcall to swap", came["idle", "hyperupcall"],
+	      came["idle", "swap"])
+	ratio("nobody wants memory, hyperupcall to reporting",
+	      came["idle", "hyperupcall"], came["idle", "reporting"])
+	for (part = 25; part <= 75; part += 25)
+		ratio("take back " part " % by swap, with the series to without",
+		      take["idle", part, "swap"], take["idle", part, "unpatched"])
 	printf "%s", failed
 	exit failed != "" || !rows
 }

@@ -9,7 +9,8 @@
 #	discarded			pages that were discarded so far
 #	vmm_start VCPUS			L2, its VMM in a cgroup of its own
 #	vmm_memory			bytes that are charged to that cgroup
-#	vmm_reclaim BYTES		takes them from it
+#	vmm_reclaim BYTES [SECONDS]	takes them from it, with pauses of 5 s, or so
+#					many
 #	vmm_reclaim_start [BYTES]	does so all the time, and lets it have no
 #					more than that many
 #	vmm_reclaim_stop		ends that
@@ -76,7 +77,7 @@ vmm_reclaim()
 		vmm_reclaim_once "$rest" && return
 		rest=$(($(vmm_memory) - until))
 		[ $rest -gt $(($1 / 20)) ] || return 0
-		sleep 5
+		sleep "${2-5}"
 	done
 	return 1
 }
