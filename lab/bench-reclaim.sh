@@ -82,6 +82,12 @@ balloon()
 	until_is 3000 balloon_is "$1"
 }
 
+# What vmm_reclaim waits for: reading them brings the kernel's counts up to date.
+count_pages()
+{
+	cat $cgroup/memory.stat >/dev/null
+}
+
 memory_is_below()
 {
 	[ "$(vmm_memory)" -le "$1" ]
@@ -92,7 +98,7 @@ take()
 {
 	case $1 in
 	reclaim)
-		vmm_reclaim "$2" 0
+		vmm_reclaim "$2" count_pages
 		;;
 	balloon)
 		balloon $((memory - ($2 >> 20)))
@@ -110,8 +116,7 @@ run_percent()
 	# The guest begins to report after 2 s.
 	used=$(vmm_memory)
 	swap_mark $memory || return
-	# See vmm_reclaim: no pause may be part of what is measured.
-	[ "$how" != reclaim ] || sleep 5
+	count_pages
 	snapshot
 	take "$how" $(((freed << 20) * percent / 100)) || return
 	words=$(difference take_)

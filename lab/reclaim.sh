@@ -9,8 +9,8 @@
 #	discarded			pages that were discarded so far
 #	vmm_start VCPUS			L2, its VMM in a cgroup of its own
 #	vmm_memory			bytes that are charged to that cgroup
-#	vmm_reclaim BYTES [SECONDS]	takes them from it, with pauses of 5 s, or so
-#					many
+#	vmm_reclaim BYTES [COMMAND...]	takes them from it, and waits now and then, or
+#					runs that instead
 #	vmm_reclaim_start [BYTES]	does so all the time, and lets it have no
 #					more than that many
 #	vmm_reclaim_stop		ends that
@@ -71,13 +71,16 @@ vmm_reclaim_once()
 # part in twenty may be left.
 vmm_reclaim()
 {
+	part=$1
 	rest=$1
 	until=$(($(vmm_memory) - rest))
-	for try in 1 2 3; do
+	shift
+	[ $# -gt 0 ] || set -- sleep 5
+	for try in 1 2 3 4 5 6; do
 		vmm_reclaim_once "$rest" && return
 		rest=$(($(vmm_memory) - until))
-		[ $rest -gt $(($1 / 20)) ] || return 0
-		sleep "${2-5}"
+		[ $rest -gt $((part / 20)) ] || return 0
+		"$@"
 	done
 	return 1
 }
