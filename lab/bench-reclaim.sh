@@ -6,8 +6,9 @@
 # lab/reclaim-rows, or those rows, and for 25, 50 and 75 % of what it has freed.
 # And once where nobody wants memory back, but the guest comes and goes with it:
 # "calm". PARTS in the environment names those percentages that are wanted, and
-# calm. Runs in L1. Prints, for lab/reclaim-table.awk, a line for each: LOAD,
-# row, part, and NAME=VALUE words.
+# calm. Before that, if it is idle, a process of the host's own is swapped: "host".
+# Runs in L1. Prints, for lab/reclaim-table.awk, a line for each: LOAD, row, part,
+# and NAME=VALUE words.
 #
 # LOAD is idle: L2 has as many vCPUs as L1 has CPUs, and they sleep; or busy: it
 # has four times as many, and they spin.
@@ -135,6 +136,18 @@ run_calm()
 	echo "$1 $2 calm calm_$calm_ns$(difference all_)"
 }
 
+# A process of the host's own, for which half of what it uses is swapped.
+run_host()
+{
+	folder=/sys/fs/cgroup/host
+	cgroup_make $folder
+	echo ${again}M >$folder/memory.max
+	snapshot
+	host_ns=$("$lab/in-cgroup" $folder "$lab/../build/lab/bin/touch_memory" \
+		$((again * 2)) 3 0) || return
+	echo "$load swap host host_$host_ns$(difference all_)"
+}
+
 spin()
 {
 	[ "$1" = busy ] || return 0
@@ -166,6 +179,9 @@ rows=${*-}
 vcpus=$(nproc)
 [ "$load" != busy ] || vcpus=$((vcpus * 4))
 swap_start zram0 1536
+if [ "$load" = idle ]; then
+	run_host || echo "$load swap host failed"
+fi
 while read -r row device how before <&4; do
 	case $row in
 	''|'#'*) continue ;;

@@ -44,6 +44,15 @@ $NF == "failed" {
 	next
 }
 
+$3 == "host" {
+	alone[$2] = field("host_ns")
+	host = host sprintf(format, $1, "host", $2, "",
+		seconds("all_guest"), seconds("all_host"),
+		mebibytes("all_out"), "", mebibytes("all_dropped"),
+		seconds("host_ns"), mebibytes("all_in"))
+	next
+}
+
 $3 == "calm" {
 	came[$1, $2] = field("calm_ns")
 	calm[$1] = calm[$1] sprintf(format, $1, "calm", $2, "",
@@ -73,6 +82,8 @@ END {
 	if (calm["idle"] calm["busy"])
 		printf "\nNobody wants memory back; the guest takes it and gives it back\n%s%s",
 		       calm["idle"], calm["busy"]
+	if (host)
+		printf "\nNo guest; a process uses twice what its cgroup may have\n%s", host
 	print ""
 	ratio("take back 75 %, swap to hyperupcall", take["idle", 75, "swap"],
 	      take["idle", 75, "hyperupcall"])
@@ -82,6 +93,7 @@ END {
 	      came["idle", "swap"])
 	ratio("nobody wants memory, hyperupcall to reporting",
 	      came["idle", "hyperupcall"], came["idle", "reporting"])
+	ratio("no guest, with the series to without", alone["swap"], alone["unpatched"])
 	for (part = 25; part <= 75; part += 25)
 		ratio("take back " part " % by swap, with the series to without",
 		      take["idle", part, "swap"], take["idle", part, "unpatched"])

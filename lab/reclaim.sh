@@ -7,6 +7,7 @@
 #	swap_free			kilobytes that are left of it
 #	swapped				bytes that were written to swap so far
 #	discarded			pages that were discarded so far
+#	cgroup_make FOLDER		a cgroup that counts memory
 #	vmm_start VCPUS			L2, its VMM in a cgroup of its own
 #	vmm_memory			bytes that are charged to that cgroup
 #	vmm_reclaim BYTES [COMMAND...]	takes them from it, and waits now and then, or
@@ -48,11 +49,16 @@ discarded()
 	vmstat pgdiscard
 }
 
-vmm_start()
+cgroup_make()
 {
 	[ -e /sys/fs/cgroup/cgroup.procs ] || mount -t cgroup2 none /sys/fs/cgroup
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-	mkdir -p $cgroup
+	mkdir -p "$1"
+}
+
+vmm_start()
+{
+	cgroup_make $cgroup
 	L2_WRAPPER="$lab/in-cgroup $cgroup" l2_start "$@"
 }
 
