@@ -5,8 +5,8 @@
 # and freed most of it, and has it use memory again; once for each row of
 # lab/reclaim-rows, or those rows, and for 25, 50 and 75 % of what it has freed.
 # And once where nobody wants memory back, but the guest comes and goes with it:
-# "calm". PARTS in the environment names those percentages that are wanted, and
-# calm. Before that, if it is idle, a process of the host's own is swapped: "host".
+# "calm". Before that, if it is idle, a process of the host's own is swapped: "host".
+# PARTS in the environment names those percentages that are wanted, calm, and host.
 # Runs in L1. Prints, for lab/reclaim-table.awk, a line for each: LOAD, row, part,
 # and NAME=VALUE words.
 #
@@ -164,8 +164,9 @@ run_row()
 	l2_run "$before" && spin "$load" || return
 	# What is in use and cold goes now, and is not counted.
 	vmm_reclaim "$(vmm_memory)"
-	for part in ${PARTS:-25 50 75 calm}; do
+	for part in $parts; do
 		case $part in
+		host)	continue ;;
 		calm)	run_calm "$load" "$row" ;;
 		*)	run_percent "$load" "$row" "$how" "$part" ;;
 		esac || echo "$load $row $part failed"
@@ -176,12 +177,15 @@ run_row()
 load=$1
 shift
 rows=${*-}
+parts=${PARTS:-25 50 75 calm host}
 vcpus=$(nproc)
 [ "$load" != busy ] || vcpus=$((vcpus * 4))
 swap_start zram0 1536
-if [ "$load" = idle ]; then
+case $load,$parts in
+idle,*host*)
 	run_host || echo "$load swap host failed"
-fi
+	;;
+esac
 while read -r row device how before <&4; do
 	case $row in
 	''|'#'*) continue ;;

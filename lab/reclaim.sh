@@ -77,7 +77,7 @@ vmm_reclaim_once()
 # part in twenty may be left.
 vmm_reclaim()
 {
-	part=$1
+	wanted=$1
 	rest=$1
 	until=$(($(vmm_memory) - rest))
 	shift
@@ -85,7 +85,7 @@ vmm_reclaim()
 	for try in 1 2 3 4 5 6; do
 		vmm_reclaim_once "$rest" && return
 		rest=$(($(vmm_memory) - until))
-		[ $rest -gt $((part / 20)) ] || return 0
+		[ $rest -gt $((wanted / 20)) ] || return 0
 		"$@"
 	done
 	return 1
