@@ -43,6 +43,12 @@ int ksym_find(const char *name, struct ksym *sym);
 unsigned long ksym_addr(const char *name);
 extern unsigned long ksym_per_cpu_start;
 
+/* watch.c */
+struct ftrace_ops;
+
+int watch_start(struct ftrace_ops *ops, const char *const *names);
+void watch_end(struct ftrace_ops *ops);
+
 /* embedded.S, which the build generates: the programs' objects */
 struct embedded {
 	const char *name;

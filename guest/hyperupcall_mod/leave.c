@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * When this kernel ends without unloading its modules nothing of it may stay
- * with the hypervisor: reboot and kexec, hibernation, a panic, and a crash
- * kernel, which starts before the notifiers of a panic are called.
+ * with the hypervisor: reboot and kexec, hibernation, a panic, a crash kernel,
+ * which starts before the notifiers of a panic are called, and a kernel that
+ * comes back to this one, which no notifier tells of at all.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/kprobes.h>
+#include <linux/ftrace.h>
 #include <linux/notifier.h>
 #include <linux/panic_notifier.h>
 #include <linux/printk.h>
@@ -16,7 +17,6 @@
 #include "internal.h"
 
 static void (*leave_hypervisor)(void);
-static bool crash_probed;
 
 static int on_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -41,10 +41,10 @@ static int on_pm(struct notifier_block *nb, unsigned long action, void *data)
 	return NOTIFY_DONE;
 }
 
-static int on_crash(struct kprobe *probe, struct pt_regs *regs)
+static void on_next_kernel(unsigned long ip, unsigned long parent_ip,
+			   struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	leave_hypervisor();
-	return 0;
 }
 
 static struct notifier_block reboot_block = {
@@ -59,10 +59,28 @@ static struct notifier_block panic_block = {
 	.notifier_call = on_panic,
 };
 
-static struct kprobe crash_probe = {
-	.symbol_name = "machine_crash_shutdown",
-	.pre_handler = on_crash,
+static struct ftrace_ops next_kernel_watch = {
+	.func = on_next_kernel,
 };
+static bool watched;
+
+static int watch_next_kernel(void)
+{
+	static const char *const names[] = {
+		"machine_crash_shutdown", "machine_kexec", NULL
+	};
+	int err = watch_start(&next_kernel_watch, names);
+
+	watched = !err;
+	/* A kernel without kexec does not have them. */
+	return err == -ENOENT ? 0 : err;
+}
+
+static void unwatch_next_kernel(void)
+{
+	if (watched)
+		watch_end(&next_kernel_watch);
+}
 
 int leave_init(void (*leave)(void))
 {
@@ -70,18 +88,14 @@ int leave_init(void (*leave)(void))
 
 	leave_hypervisor = leave;
 
-	/* A kernel without kexec does not have that function. */
-	err = register_kprobe(&crash_probe);
-	crash_probed = !err;
-	if (err && err != -ENOENT) {
-		pr_err("cannot probe %s: %d\n", crash_probe.symbol_name, err);
+	err = watch_next_kernel();
+	if (err)
 		return err;
-	}
 
 	err = register_reboot_notifier(&reboot_block);
 	if (err) {
 		pr_err("cannot register for reboots: %d\n", err);
-		goto unprobe;
+		goto unwatch;
 	}
 	err = atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
 	if (err) {
@@ -99,9 +113,8 @@ unregister_panic:
 	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_block);
 unregister:
 	unregister_reboot_notifier(&reboot_block);
-unprobe:
-	if (crash_probed)
-		unregister_kprobe(&crash_probe);
+unwatch:
+	unwatch_next_kernel();
 	return err;
 }
 
@@ -110,6 +123,5 @@ void leave_exit(void)
 	unregister_pm_notifier(&pm_block);
 	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_block);
 	unregister_reboot_notifier(&reboot_block);
-	if (crash_probed)
-		unregister_kprobe(&crash_probe);
+	unwatch_next_kernel();
 }

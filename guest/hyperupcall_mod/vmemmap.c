@@ -7,7 +7,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/kprobes.h>
+#include <linux/ftrace.h>
 #include <linux/page-flags.h>
 #include <linux/printk.h>
 
@@ -16,40 +16,41 @@
 #ifdef CONFIG_HUGETLB_PAGE_OPTIMIZE_VMEMMAP
 
 static bool given_away;
-static bool probed;
+static bool watched;
 
 /* hugetlb counts each folio before it gives anything away. */
-static int on_static_key(struct kprobe *probe, struct pt_regs *regs)
+static void on_static_key(unsigned long ip, unsigned long parent_ip,
+			  struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	if (regs_get_kernel_argument(regs, 0) !=
+	if (ftrace_regs_get_argument(fregs, 0) !=
 	    (unsigned long)&hugetlb_optimize_vmemmap_key.key)
-		return 0;
+		return;
 
 	WRITE_ONCE(given_away, true);
 	programs_end_memory();
 	pr_warn_once("struct pages are given away, programs that know them end\n");
-	return 0;
 }
 
-static struct kprobe key_probe = {
-	.symbol_name = "static_key_slow_inc",
-	.pre_handler = on_static_key,
+static struct ftrace_ops key_watch = {
+	.func = on_static_key,
 };
 
 int vmemmap_watch(void)
 {
-	int err = register_kprobe(&key_probe);
+	static const char *const names[] = { "static_key_slow_inc", NULL };
+	int err = watch_start(&key_watch, names);
 
-	if (err)
-		pr_err("cannot probe %s: %d\n", key_probe.symbol_name, err);
-	probed = !err;
+	if (err == -ENOENT)
+		pr_err("the kernel has no function %s\n", names[0]);
+	watched = !err;
 	return err;
 }
 
 void vmemmap_unwatch(void)
 {
-	if (probed)
-		unregister_kprobe(&key_probe);
+	if (watched)
+		watch_end(&key_watch);
+	watched = false;
 }
 
 /* 0, or an error if struct pages were given away. */

@@ -30,6 +30,11 @@ declines()
 	says "$1"
 }
 
+tracer()
+{
+	echo "echo $1 >/proc/sys/kernel/ftrace_enabled"
+}
+
 # Counts of huge pages whose struct pages are given away.
 huge_pages()
 {
@@ -118,7 +123,11 @@ expect "the module declines and says why" declines "poisons free pages"
 l2_stop
 
 expect "a guest with huge pages boots" boot 320M
+expect "without a tracer" l2_run "$(tracer 0)"
+expect "the module declines and says why" declines "ftrace_enabled"
+expect "with a tracer" l2_run "$(tracer 1)"
 expect "insmod" l2_run insmod /hyperupcall.ko programs=tlb,reclaim,aging
+expect "nobody turns off what the module watches" not l2_run "$(tracer 0)"
 expect "free pages are discarded" discards 160
 expect "huge pages come" huge_pages 4
 expect "programs end" says "given away"
