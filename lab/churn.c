@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * churn PROCESSES MEGABYTES FOLDER...: would see a page whose content is lost.
+ * churn [-p PORT] PROCESSES MEGABYTES FOLDER...: would see a page whose content
+ * is lost.
  *
  * Each process takes memory of one kind after the other, fills it, and checks
  * and frees it some turns later, until it has filled its share. What is in the
  * memory names the process, the turn and the place. Kinds that need files use
- * the folders, which may be of a disk (there with direct I/O, too) or a tmpfs.
+ * the folders, which may be of a disk (there with direct I/O, too) or a tmpfs;
+ * one needs a port of the host's vsock, where somebody sends back what comes.
  *
  * Prints how much of each kind there was, and one line a difference, at first;
  * the status is 1 if there was one, 2 if it could not go on.
@@ -22,12 +24,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define KIB		1024UL
 #define MIB		(1024 * KIB)
 #define LINE		64	/* bytes, of which a word is filled */
-#define NR_HELD		7	/* pieces that a process has at a time */
+#define NR_HELD		8	/* pieces that a process has at a time */
 #define MAX_REPORTS	10
 
 /* What is told of all processes. */
@@ -40,6 +44,7 @@ static struct totals *totals;
 static unsigned int process;
 static char **folders;
 static unsigned int nr_folders;
+static unsigned int port;
 
 /* A piece of memory of some kind. */
 struct piece {
@@ -56,14 +61,14 @@ struct piece {
  * struct kind - a way to use memory
  * @name: its name
  * @size: of a piece, in bytes
- * @files: needs a folder
+ * @needs: what has to be there for it, or nothing
  * @fill: takes a piece and fills it
  * @check: looks at it and frees it
  */
 struct kind {
 	const char *name;
 	size_t size;
-	bool files;
+	unsigned int *needs;
 	void (*fill)(struct piece *p);
 	void (*check)(struct piece *p);
 };
@@ -214,23 +219,17 @@ static void check_direct(struct piece *p)
 	close(p->fd);
 }
 
-/* In the kernel's own memory, until somebody reads it. */
-static void fill_socket(struct piece *p)
+static void send_piece(const struct piece *p)
 {
 	void *mem = buffer(p->size);
-	int fds[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds))
-		die("socketpair");
-	p->fd = fds[0];
-	p->fd2 = fds[1];
 	fill(p, mem, p->size);
 	if (write(p->fd, mem, p->size) != (ssize_t)p->size)
 		die("socket");
 	munmap(mem, p->size);
 }
 
-static void check_socket(struct piece *p)
+static void check_received(struct piece *p)
 {
 	void *mem = buffer(p->size);
 	size_t done = 0;
@@ -248,13 +247,43 @@ static void check_socket(struct piece *p)
 	close(p->fd2);
 }
 
+/* In the kernel's own memory, until somebody reads it. */
+static void fill_socket(struct piece *p)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds))
+		die("socketpair");
+	p->fd = fds[0];
+	p->fd2 = fds[1];
+	send_piece(p);
+}
+
+/* To the host and back, which vhost reads and writes for the guest. */
+static void fill_vsock(struct piece *p)
+{
+	struct sockaddr_vm addr = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_HOST,
+		.svm_port = port,
+	};
+
+	p->fd = socket(AF_VSOCK, SOCK_STREAM, 0);
+	p->fd2 = dup(p->fd);
+	if (connect(p->fd, (struct sockaddr *)&addr, sizeof(addr)))
+		die("vsock");
+	send_piece(p);
+}
+
 static const struct kind kinds[] = {
-	{ "anonymous", 3 * MIB, false, fill_anon, check_anon },
-	{ "huge", 4 * MIB, false, fill_huge, check_anon },
-	{ "file", 2 * MIB, true, fill_file, check_file },
-	{ "forked", 1 * MIB, false, fill_anon, check_fork },
-	{ "socket", 96 * KIB, false, fill_socket, check_socket },
-	{ "direct", 1 * MIB, true, fill_direct, check_direct },
+	{ "anonymous", 3 * MIB, NULL, fill_anon, check_anon },
+	{ "huge", 4 * MIB, NULL, fill_huge, check_anon },
+	{ "file", 2 * MIB, &nr_folders, fill_file, check_file },
+	{ "forked", 1 * MIB, NULL, fill_anon, check_fork },
+	{ "socket", 96 * KIB, NULL, fill_socket, check_received },
+	{ "direct", 1 * MIB, &nr_folders, fill_direct, check_direct },
+	/* Nobody has to wait for so much to be read. */
+	{ "vsock", 192 * KIB, &port, fill_vsock, check_received },
 };
 
 static void churn(unsigned long bytes)
@@ -266,7 +295,7 @@ static void churn(unsigned long bytes)
 
 	for (turn = 1; filled < bytes; turn++) {
 		kind = turn % ARRAY_SIZE(kinds);
-		if (kinds[kind].files && !nr_folders)
+		if (kinds[kind].needs && !*kinds[kind].needs)
 			continue;
 		p = &held[turn % NR_HELD];
 		if (p->kind)
@@ -314,8 +343,14 @@ int main(int argc, char **argv)
 	unsigned long nr_processes, bytes;
 	size_t i;
 
+	if (argc > 2 && !strcmp(argv[1], "-p")) {
+		port = strtoul(argv[2], NULL, 0);
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc < 3) {
-		fprintf(stderr, "usage: churn PROCESSES MEGABYTES FOLDER...\n");
+		fprintf(stderr,
+			"usage: churn [-p PORT] PROCESSES MEGABYTES FOLDER...\n");
 		return 2;
 	}
 	nr_processes = strtoul(argv[1], NULL, 0);

@@ -19,6 +19,7 @@ options='
 	--without-default-features
 	--enable-tcg
 	--enable-kvm
+	--enable-vhost-kernel
 	--enable-virtfs
 	--enable-attr
 	--enable-cap-ng
@@ -38,7 +39,9 @@ identity()
 use()
 {
 	[ -x "$1" ] || return 1
-	"$1" -device help 2>/dev/null | grep -q virtio-9p-pci || return 1
+	for device in virtio-9p-pci vhost-vsock-pci; do
+		"$1" -device help 2>/dev/null | grep -q "\"$device\"" || return 1
+	done
 	"$root/lab/probe/probe.sh" "$1" >"$build/log/qemu-probe.log" 2>&1 || return 1
 	echo "$1" >"$found"
 	identity "$1" >"$seen"
@@ -91,7 +94,7 @@ compile()
 	mkdir -p "$source/obj"
 	cd "$source/obj"
 	# shellcheck disable=SC2086 # words
-	[ -f build.ninja ] || ../configure --cc='ccache gcc' --host-cc='ccache gcc' \
+	[ build.ninja -nt "$root/lab/qemu.sh" ] || ../configure --cc='ccache gcc' --host-cc='ccache gcc' \
 		--cxx=false $options
 	ninja -j"$jobs" qemu-system-x86_64
 }

@@ -22,6 +22,7 @@ words=" $* "
 # Without a file system in between, direct I/O takes L2's own pages.
 disk=/dev/vdb
 memory=512
+port=1024
 
 with()
 {
@@ -72,7 +73,11 @@ boot()
 	mkfs.ext4 -q -O ^has_journal -d /tmp/empty $disk || return
 	L2_MEMORY=${memory}M
 	L2_OPTIONS="$(memory_options | tr '\n' ' ')
-		-drive file=$disk,format=raw,if=virtio,cache=none"
+		-drive file=$disk,format=raw,if=virtio,cache=none
+		-device vhost-vsock-pci,guest-cid=3"
+	# Sends back what comes.
+	socat VSOCK-LISTEN:$port,fork PIPE &
+	echo_pid=$!
 	vmm_start "$vcpus" || return
 	with nothp || l2_run "$(thp always)" || return
 	l2_run "mkdir /tmp/disk; mount -t ext4 /dev/vda /tmp/disk"
@@ -136,7 +141,7 @@ nothing_is_lost()
 {
 	with full && limit=max || limit=$((memory / 4))M
 	vmm_reclaim_start $limit
-	measure l2_run "churn 4 $megabytes /tmp /tmp/disk"
+	measure l2_run "churn -p $port 4 $megabytes /tmp /tmp/disk"
 	status=$?
 	echo "the limit was reached $(sed -n 's/^max //p' $cgroup/memory.events) times"
 	vmm_reclaim_stop
@@ -154,4 +159,5 @@ expect "nothing is lost" nothing_is_lost
 expect "rmmod" l2_run rmmod hyperupcall
 expect "nothing is charged to the VMM" nothing_is_charged
 l2_stop
+kill $echo_pid
 plan
