@@ -4,6 +4,7 @@
 # after lab/l2.sh.
 #
 #	swap_start DEVICE [MEGABYTES]	swaps there; zram0 has to be made first
+#	swap_stop DEVICE		ends that, of a zram
 #	swap_free			kilobytes that are left of it
 #	swapped				bytes that were written to swap so far
 #	discarded			pages that were discarded so far
@@ -27,6 +28,11 @@ swap_start()
 {
 	[ $# -eq 1 ] || echo "${2}M" >"/sys/block/$1/disksize"
 	mkswap "/dev/$1" >/dev/null && swapon "/dev/$1"
+}
+
+swap_stop()
+{
+	swapoff "/dev/$1" && echo 1 >"/sys/block/$1/reset"
 }
 
 swap_free()

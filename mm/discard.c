@@ -36,9 +36,10 @@
  *
  * Shared memory is asked about wherever it is mapped. Those who map it by an
  * MMU notifier all have to agree. Others have no say, a vhost-user backend for
- * one: whoever does have one could as well write zeroes. A user without a mapping,
- * as memfd_pin_folios() makes one, is seen if it is there when the folio leaves
- * the page cache, and not if it comes and goes between the last look and that.
+ * one: whoever does have one could as well write zeroes. A user needs no mapping
+ * there, for it may have the page from the page cache (memfd_pin_folios()). So
+ * nobody gets a reference from the last look at those that there are until the
+ * folio has left the page cache.
  */
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
@@ -46,6 +47,7 @@
 #include <linux/pagemap.h>
 #include <linux/pgalloc.h>
 #include <linux/rmap.h>
+#include <linux/sched/clock.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
@@ -90,14 +92,10 @@ static enum folio_discard discard_changed(struct folio *folio, enum mmu_notifier
 	}
 }
 
-/* How many references there are if nobody but mappings and the isolation has some. */
-static int discard_expected_refs(struct folio *folio)
+/* Whether nobody has a reference but mappings, caches, and the isolation. */
+static bool discard_unused(struct folio *folio)
 {
-	int refs = folio_mapcount(folio) + 1;
-
-	if (folio_test_swapcache(folio))
-		refs += folio_nr_pages(folio);
-	return refs;
+	return folio_ref_count(folio) == folio_expected_ref_count(folio) + 1;
 }
 
 /*
@@ -111,7 +109,7 @@ static enum folio_discard discard_final(struct folio *folio, struct mm_struct *m
 
 	/* Pairs with that between GUP-fast's reference and its second look. */
 	smp_mb();
-	if (folio_ref_count(folio) != discard_expected_refs(folio))
+	if (!discard_unused(folio))
 		return FOLIO_DISCARD_BUSY;
 	/* Whoever dropped a reference wrote before that. */
 	smp_rmb();
@@ -221,9 +219,12 @@ static enum folio_discard discard_mapped(struct folio *folio, struct vm_area_str
 	if (!page_vma_mapped_walk(&pvmw))
 		return r;
 
-	if (pvmw.address == start)
-		r = pvmw.pte ? discard_ptes(folio, vma, start, pvmw.pte) :
-			       discard_pmd(folio, vma, start, pvmw.pmd);
+	if (pvmw.address != start)
+		r = discard_not_whole(folio);
+	else if (pvmw.pte)
+		r = discard_ptes(folio, vma, start, pvmw.pte);
+	else
+		r = discard_pmd(folio, vma, start, pvmw.pmd);
 	page_vma_mapped_walk_done(&pvmw);
 	return r;
 }
@@ -236,7 +237,7 @@ static enum folio_discard discard_invalidate(struct folio *folio, struct vm_area
 	struct mmu_notifier_range range;
 
 	/* It would be in vain. */
-	if (folio_ref_count(folio) != discard_expected_refs(folio))
+	if (!discard_unused(folio))
 		return FOLIO_DISCARD_BUSY;
 
 	/*
@@ -258,19 +259,39 @@ static enum folio_discard discard_invalidate(struct folio *folio, struct vm_area
 }
 
 /*
- * Whether a page of a large folio is worth that it is split. If none is, each was
- * asked about; how much time may go into that is for those who are asked.
+ * How many pages of a large folio are worth that it is split. Where the others
+ * go to swap one is, for it would go as well. Where they stay they are worth more
+ * as a large folio.
  */
-static bool may_discard_some(struct mm_struct *mm, unsigned long start, unsigned long end)
+static unsigned long discard_worth_split(struct folio *folio)
 {
-	for (; start < end; start += PAGE_SIZE) {
-		if (mmu_notifier_test_discard(mm, start, start + PAGE_SIZE, false) ==
-		    MMU_NOTIFIER_DISCARD)
-			return true;
+	return mem_cgroup_get_nr_swap_pages(folio_memcg(folio)) > 0 ?
+	       1 : max(folio_nr_pages(folio) / 8, 1);
+}
+
+/*
+ * Whether enough of them may be discarded. If not, each was asked about; how much
+ * time may go into that is for those who are asked.
+ */
+static bool may_discard_some(struct folio *folio, struct mm_struct *mm,
+			     unsigned long start, unsigned long end)
+{
+	unsigned long wanted = discard_worth_split(folio);
+
+	for (; wanted && start < end; start += PAGE_SIZE) {
+		switch (mmu_notifier_test_discard(mm, start, start + PAGE_SIZE, false)) {
+		case MMU_NOTIFIER_DISCARD:
+			wanted--;
+			break;
+		case MMU_NOTIFIER_REFUSE_ALL:
+			return false;
+		default:
+			break;
+		}
 		cond_resched();
 	}
 
-	return false;
+	return !wanted;
 }
 
 /* Step 1, for the part of the folio that the VMA has; "done" is what it may come to. */
@@ -279,10 +300,6 @@ static enum folio_discard discard_hint(struct folio *folio, struct mm_struct *mm
 {
 	/* Nobody can speak for a part that is not mapped. */
 	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE;
-
-	/* What a child maps as well cannot go, be it split or not. */
-	if (folio_likely_mapped_shared(folio))
-		return FOLIO_DISCARD_NONE;
 
 	if (end - start == folio_size(folio))
 		opinion = mmu_notifier_test_discard(mm, start, end, false);
@@ -293,7 +310,7 @@ static enum folio_discard discard_hint(struct folio *folio, struct mm_struct *mm
 	case MMU_NOTIFIER_KEEP:
 		return FOLIO_DISCARD_KEEP;
 	case MMU_NOTIFIER_REFUSE:
-		if (folio_test_large(folio) && may_discard_some(mm, start, end))
+		if (folio_test_large(folio) && may_discard_some(folio, mm, start, end))
 			return FOLIO_DISCARD_SPLIT;
 		fallthrough;
 	default:
@@ -344,9 +361,14 @@ static enum folio_discard discard_anon(struct folio *folio)
 		.rmap_one = discard_anon_one,
 		.arg = &r,
 		.anon_lock = folio_lock_anon_vma_read,
+		.try_lock = true,
 	};
 
 	if (folio_test_ksm(folio) || !folio_mapped(folio))
+		return FOLIO_DISCARD_NONE;
+	/* What a child maps as well cannot go, be it split or not. */
+	if (folio_likely_mapped_shared(folio) ||
+	    (!folio_test_large(folio) && !PageAnonExclusive(folio_page(folio, 0))))
 		return FOLIO_DISCARD_NONE;
 
 	rmap_walk(folio, &rwc);
@@ -359,30 +381,18 @@ static enum folio_discard discard_anon(struct folio *folio)
  */
 #define MAX_SHARED_VMAS		16
 
-struct discard_shared {
-	bool final;
-	bool some;	/* of the folio's pages are worth that it is split */
-	enum mmu_notifier_opinion opinion;
-	struct vm_area_struct *locked[MAX_SHARED_VMAS];
-	int nr_locked;
-	int nr_vmas;
+/* One of them, which is locked; the part of the folio that it has. */
+struct discard_place {
+	struct vm_area_struct *vma;
+	unsigned long start;
+	unsigned long end;
 };
 
-/* See discard_invalidate(). */
-static bool discard_lock_vma(struct discard_shared *d, struct vm_area_struct *vma)
-{
-	if (!vma_start_read(vma))
-		return false;
-
-	d->locked[d->nr_locked++] = vma;
-	return true;
-}
-
-static void discard_unlock_vmas(struct discard_shared *d)
-{
-	while (d->nr_locked)
-		vma_end_read(d->locked[--d->nr_locked]);
-}
+struct discard_shared {
+	enum mmu_notifier_opinion opinion;
+	struct discard_place places[MAX_SHARED_VMAS];
+	int nr;
+};
 
 /* See vma_may_discard_anon(). Those who cannot say anything do not matter here. */
 static bool vma_may_discard_shared(struct vm_area_struct *vma)
@@ -393,40 +403,49 @@ static bool vma_may_discard_shared(struct vm_area_struct *vma)
 	       (!mm_has_notifiers(vma->vm_mm) || (vma->vm_flags & flags) == flags);
 }
 
-/* As above. Asks for a VMA whether it maps the folio or not: it may again. */
-static bool discard_shared_one(struct folio *folio, struct vm_area_struct *vma,
-			       unsigned long start, void *arg)
+static enum mmu_notifier_opinion discard_ask_place(struct folio *folio, struct mm_struct *mm,
+						   unsigned long start, unsigned long end,
+						   bool final)
+{
+	enum mmu_notifier_opinion opinion = mmu_notifier_test_discard(mm, start, end, final);
+
+	/* Nobody can speak for a part that is not mapped. */
+	if (opinion == MMU_NOTIFIER_DISCARD && end - start != folio_size(folio))
+		opinion = MMU_NOTIFIER_REFUSE;
+	return opinion;
+}
+
+/*
+ * As a struct rmap_walk_control wants it: false ends the walk. Asks for a VMA
+ * whether it maps the folio or not: it may again.
+ */
+static bool discard_hint_one(struct folio *folio, struct vm_area_struct *vma,
+			     unsigned long start, void *arg)
 {
 	DEFINE_FOLIO_VMA_WALK(pvmw, folio, vma, start, 0);
 	unsigned long end = vma_address_end(&pvmw);
 	enum mmu_notifier_opinion opinion;
 	struct discard_shared *d = arg;
 
-	if (++d->nr_vmas > MAX_SHARED_VMAS || (d->final && !discard_lock_vma(d, vma)) ||
-	    !vma_may_discard_shared(vma)) {
-		d->opinion = MMU_NOTIFIER_REFUSE;
+	if (++d->nr > MAX_SHARED_VMAS || !vma_may_discard_shared(vma)) {
+		d->opinion = MMU_NOTIFIER_REFUSE_ALL;
 		return false;
 	}
 
-	opinion = mmu_notifier_test_discard(vma->vm_mm, start, end, d->final);
-	/* Nobody can speak for a part that is not mapped. */
-	if (opinion == MMU_NOTIFIER_DISCARD && end - start != folio_size(folio))
-		opinion = MMU_NOTIFIER_REFUSE;
+	opinion = discard_ask_place(folio, vma->vm_mm, start, end, false);
+	/* If others refuse as well, they say so when its pages come. */
+	if (opinion == MMU_NOTIFIER_REFUSE &&
+	    (!folio_test_large(folio) || !may_discard_some(folio, vma->vm_mm, start, end)))
+		opinion = MMU_NOTIFIER_REFUSE_ALL;
 
 	d->opinion = max(d->opinion, opinion);
-	if (d->opinion != MMU_NOTIFIER_REFUSE)
-		return true;
-
-	/* If others refuse as well, they say so when its pages come. */
-	if (!d->final && folio_test_large(folio))
-		d->some = may_discard_some(vma->vm_mm, start, end);
-	return false;
+	return d->opinion < MMU_NOTIFIER_REFUSE;
 }
 
 static enum folio_discard discard_shared_hint(struct folio *folio)
 {
 	struct discard_shared d = { };
-	struct rmap_walk_control rwc = { .rmap_one = discard_shared_one, .arg = &d };
+	struct rmap_walk_control rwc = { .rmap_one = discard_hint_one, .arg = &d };
 
 	rmap_walk_locked(folio, &rwc);
 
@@ -436,28 +455,106 @@ static enum folio_discard discard_shared_hint(struct folio *folio)
 	case MMU_NOTIFIER_KEEP:
 		return FOLIO_DISCARD_KEEP;
 	case MMU_NOTIFIER_REFUSE:
-		return d.some ? FOLIO_DISCARD_SPLIT : FOLIO_DISCARD_NONE;
+		return FOLIO_DISCARD_SPLIT;
 	default:
 		return FOLIO_DISCARD_NONE;
 	}
 }
 
+/* As above. Locks the VMA, see discard_invalidate(). */
+static bool discard_lock_one(struct folio *folio, struct vm_area_struct *vma,
+			     unsigned long start, void *arg)
+{
+	DEFINE_FOLIO_VMA_WALK(pvmw, folio, vma, start, 0);
+	struct discard_shared *d = arg;
+
+	if (d->nr < MAX_SHARED_VMAS && vma_start_read(vma)) {
+		d->places[d->nr++] = (struct discard_place) {
+			.vma = vma,
+			.start = start,
+			.end = vma_address_end(&pvmw),
+		};
+		if (vma_may_discard_shared(vma))
+			return true;
+	}
+
+	d->opinion = MMU_NOTIFIER_REFUSE_ALL;
+	return false;
+}
+
+static void discard_unlock_all(struct discard_shared *d)
+{
+	while (d->nr)
+		vma_end_read(d->places[--d->nr].vma);
+}
+
+/* How long it goes on asking, for the folio is frozen meanwhile. */
+#define DISCARD_FROZEN_NS	NSEC_PER_MSEC
+
+static enum mmu_notifier_opinion discard_ask_all(struct folio *folio, struct discard_shared *d)
+{
+	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_NO_OPINION;
+	u64 until = local_clock() + DISCARD_FROZEN_NS;
+	struct discard_place *place;
+
+	for (place = d->places; place < d->places + d->nr; place++) {
+		if (place != d->places && time_after64(local_clock(), until))
+			return MMU_NOTIFIER_REFUSE_ALL;
+
+		opinion = max(opinion, discard_ask_place(folio, place->vma->vm_mm, place->start,
+							 place->end, true));
+		if (opinion >= MMU_NOTIFIER_REFUSE)
+			break;
+	}
+
+	return opinion;
+}
+
+/*
+ * Steps 4 and 5. Whoever looks the folio up meanwhile spins, hence a spinlock,
+ * which is the one that its removal takes anyway.
+ */
+static enum folio_discard discard_shared_frozen(struct folio *folio, struct discard_shared *d)
+{
+	struct inode *inode = folio->mapping->host;
+	int refs = folio_nr_pages(folio) + 1;
+	enum mmu_notifier_opinion opinion;
+
+	spin_lock(&inode->i_lock);
+	/* Whoever dropped a reference wrote before that: this is a full barrier. */
+	if (!folio_ref_freeze(folio, refs)) {
+		spin_unlock(&inode->i_lock);
+		return FOLIO_DISCARD_BUSY;
+	}
+
+	opinion = discard_ask_all(folio, d);
+	if (opinion == MMU_NOTIFIER_DISCARD) {
+		xa_lock_irq(&inode->i_mapping->i_pages);
+		__filemap_remove_folio(folio, NULL);
+		xa_unlock_irq(&inode->i_mapping->i_pages);
+		refs = 1;
+	}
+	folio_ref_unfreeze(folio, refs);
+	spin_unlock(&inode->i_lock);
+
+	if (opinion != MMU_NOTIFIER_DISCARD)
+		return discard_changed(folio, opinion);
+
+	folio_clear_dirty(folio);
+	shmem_discarded(inode);
+	return FOLIO_DISCARD_DONE;
+}
+
 static enum folio_discard discard_shared_final(struct folio *folio)
 {
-	struct discard_shared d = { .final = true };
-	struct rmap_walk_control rwc = { .rmap_one = discard_shared_one, .arg = &d };
-	enum folio_discard r;
+	struct discard_shared d = { };
+	struct rmap_walk_control rwc = { .rmap_one = discard_lock_one, .arg = &d };
+	enum folio_discard r = FOLIO_DISCARD_NONE;
 
 	rmap_walk_locked(folio, &rwc);
-
-	if (d.opinion != MMU_NOTIFIER_DISCARD)
-		r = discard_changed(folio, d.opinion);
-	else if (shmem_discard_folio(folio))
-		r = FOLIO_DISCARD_DONE;
-	else
-		r = FOLIO_DISCARD_BUSY;
-
-	discard_unlock_vmas(&d);
+	if (d.opinion != MMU_NOTIFIER_REFUSE_ALL)
+		r = discard_shared_frozen(folio, &d);
+	discard_unlock_all(&d);
 	return r;
 }
 
@@ -466,7 +563,7 @@ static bool discard_unmap_shared(struct folio *folio)
 {
 	enum ttu_flags flags = TTU_RMAP_LOCKED | TTU_SYNC;
 
-	if (folio_ref_count(folio) != folio_mapcount(folio) + folio_nr_pages(folio) + 1)
+	if (!discard_unused(folio))
 		return false;
 	if (!folio_mapped(folio))
 		return true;
@@ -491,14 +588,6 @@ static enum folio_discard discard_shared_locked(struct folio *folio)
 		return r;
 	if (!discard_unmap_shared(folio))
 		return FOLIO_DISCARD_BUSY;
-
-	/* As in discard_final(). */
-	smp_mb();
-	if (folio_ref_count(folio) != folio_nr_pages(folio) + 1)
-		return FOLIO_DISCARD_BUSY;
-	/* Whoever dropped a reference wrote before that. */
-	smp_rmb();
-
 	return discard_shared_final(folio);
 }
 

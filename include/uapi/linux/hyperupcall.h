@@ -94,7 +94,7 @@ enum hyperupcall_event {
 #define HYPERUPCALL_CONSUMED		2	/* drop it: its work is done */
 
 #define HYPERUPCALL_DISCARD		1	/* the content may be dropped */
-#define HYPERUPCALL_KEEP		2	/* do not reclaim */
+#define HYPERUPCALL_KEEP		2	/* reclaim others first */
 
 #define HYPERUPCALL_YOUNG		1	/* used lately */
 #define HYPERUPCALL_OLD			2	/* not used lately */

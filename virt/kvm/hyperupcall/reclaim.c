@@ -115,10 +115,6 @@ static bool kvm_hyperupcall_guest_runs(struct kvm *kvm)
 /* Whether the guest may write to the memory, and the VMM would see that it did. */
 static bool kvm_hyperupcall_may_discard(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
-	/* Whoever has the memory and cannot say anything has a veto. */
-	if (!kvm_hyperupcall_linked(kvm, HYPERUPCALL_EVENT_RECLAIM) ||
-	    !kvm_hyperupcall_guest_runs(kvm))
-		return false;
 	/* KVM's own, which guests know nothing of. */
 	if (slot->id >= KVM_USER_MEM_SLOTS)
 		return false;
@@ -147,7 +143,7 @@ static enum mmu_notifier_opinion
 kvm_hyperupcall_test_pages(struct kvm *kvm, const struct kvm_hyperupcall_pages *pages, bool final)
 {
 	if (!kvm_hyperupcall_may_discard(kvm, pages->slot))
-		return MMU_NOTIFIER_REFUSE;
+		return MMU_NOTIFIER_REFUSE_ALL;
 
 	switch (kvm_hyperupcall_ask(kvm, HYPERUPCALL_EVENT_RECLAIM, pages)) {
 	case HYPERUPCALL_DISCARD:
@@ -199,8 +195,8 @@ kvm_hyperupcall_test_memslots(struct kvm *kvm, int as_id, unsigned long start, u
 		if (!as_id)
 			opinion = max(opinion, kvm_hyperupcall_test_pages(kvm, &pages, final));
 		else if (!kvm_hyperupcall_same_everywhere(kvm, &pages))
-			opinion = MMU_NOTIFIER_REFUSE;
-		if (opinion == MMU_NOTIFIER_REFUSE)
+			opinion = MMU_NOTIFIER_REFUSE_ALL;
+		if (opinion >= MMU_NOTIFIER_REFUSE)
 			break;
 	}
 
@@ -217,11 +213,29 @@ static enum mmu_notifier_opinion kvm_hyperupcall_test_all(struct kvm *kvm, unsig
 
 	for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
 		opinion = max(opinion, kvm_hyperupcall_test_memslots(kvm, i, start, end, final));
-		if (opinion == MMU_NOTIFIER_REFUSE)
+		if (opinion >= MMU_NOTIFIER_REFUSE)
 			break;
 	}
 
 	return opinion;
+}
+
+/* Whoever has the memory and cannot say anything has a veto. */
+static enum mmu_notifier_opinion kvm_hyperupcall_veto(struct kvm *kvm, unsigned long start,
+						      unsigned long end)
+{
+	struct kvm_memslots *slots;
+	int i;
+
+	guard(srcu)(&kvm->srcu);
+
+	for (i = 0; i < kvm_arch_nr_memslot_as_ids(kvm); i++) {
+		slots = __kvm_memslots(kvm, i);
+		if (interval_tree_iter_first(&slots->hva_tree, start, end - 1))
+			return MMU_NOTIFIER_REFUSE_ALL;
+	}
+
+	return MMU_NOTIFIER_NO_OPINION;
 }
 
 /**
@@ -237,16 +251,21 @@ static enum mmu_notifier_opinion kvm_hyperupcall_test_all(struct kvm *kvm, unsig
 enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned long start,
 						       unsigned long end, bool final)
 {
-	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE;
+	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE_ALL;
 	struct kvm_hyperupcall_spent *spent;
 	u64 begin;
+
+	if (!kvm_hyperupcall_linked(kvm, HYPERUPCALL_EVENT_RECLAIM))
+		return kvm_hyperupcall_veto(kvm, start, end);
 
 	migrate_disable();
 	begin = kvm_hyperupcall_clock();
 	spent = this_cpu_ptr(&kvm_hyperupcall_reclaim);
 	/* There is one final question for a hint, and it must not be in vain. */
 	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_RECLAIM_SHARE) || final) {
-		opinion = kvm_hyperupcall_test_all(kvm, start, end, final);
+		opinion = kvm_hyperupcall_guest_runs(kvm) ?
+			  kvm_hyperupcall_test_all(kvm, start, end, final) :
+			  kvm_hyperupcall_veto(kvm, start, end);
 		spent->ns += kvm_hyperupcall_elapsed(begin);
 	}
 	migrate_enable();

@@ -10,6 +10,7 @@
 #include "kvm_test_harness.h"
 #include "lifetime_traces.h"
 #include "missing_memory.h"
+#include "reclaim_fixture.h"
 #include "whole_window.h"
 #include "window_programs.h"
 
@@ -239,6 +240,34 @@ static void be_linking(void)
 	repeat(h, 1, HYPERUPCALL_LINK, &replace, sizeof(replace));
 }
 
+static void *reclaim_all(void *arg)
+{
+	struct reclaim *r = arg;
+
+	for (;;) {
+		reclaim_fill(r);
+		reclaim_pageout(r->mem.hva, r->mem.size);
+	}
+	return NULL;
+}
+
+/* The host takes pages, and asks for each of them whether it may. */
+static void be_reclaimed(void)
+{
+	struct reclaim *r = reclaim_create();
+	pthread_t thread;
+	int i;
+
+	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT,
+			      RECLAIM_PAGES, 0);
+	for (i = 0; i < RECLAIM_PAGES; i++)
+		reclaim_answer(r, i, HYPERUPCALL_DISCARD, HYPERUPCALL_DISCARD);
+	reclaim_link_slow(r, RECLAIM_MAX_SPINS);
+	pthread_create(&thread, NULL, reclaim_all, r);
+	while (!READ_ONCE(r->data->asked[0]))
+		usleep(100);
+}
+
 /* Runs @fn in a child that stays until it is killed. */
 static pid_t start_vmm(void (*fn)(void))
 {
@@ -287,6 +316,7 @@ FIXTURE_VARIANT_ADD(killed, mapping_much) { .be = be_mapping_much };
 FIXTURE_VARIANT_ADD(killed, waiting_for_memory) { .be = be_waiting_for_memory };
 FIXTURE_VARIANT_ADD(killed, running) { .be = be_running };
 FIXTURE_VARIANT_ADD(killed, linking) { .be = be_linking };
+FIXTURE_VARIANT_ADD(killed, reclaimed) { .be = be_reclaimed };
 
 FIXTURE_SETUP(killed)
 {

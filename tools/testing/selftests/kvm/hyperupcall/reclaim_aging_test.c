@@ -23,19 +23,12 @@ FIXTURE_VARIANT(aging) {
 FIXTURE_VARIANT_ADD(aging, lru) { .lru_gen = "0" };
 FIXTURE_VARIANT_ADD(aging, mglru) { .lru_gen = "7" };
 
-/* For all of the host. */
-static void set_lru_gen(const char *value)
-{
-	TEST_ASSERT(reclaim_cgroup_write("/sys/kernel/mm/lru_gen/enabled",
-					 value) > 0, "the multi-gen LRU");
-}
-
 FIXTURE_SETUP(aging)
 {
 	struct reclaim *r;
 	int i;
 
-	set_lru_gen(variant->lru_gen);
+	reclaim_set_lru_gen(variant->lru_gen);
 	reclaim_cgroup_enter();
 	r = reclaim_create();
 	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT,
@@ -51,7 +44,7 @@ FIXTURE_SETUP(aging)
 FIXTURE_TEARDOWN(aging)
 {
 	reclaim_free(self->r);
-	set_lru_gen("0");
+	reclaim_set_lru_gen("0");
 }
 
 /* Where idle page tracking's bitmap has a page. */

@@ -26,20 +26,28 @@ static inline int reclaim_cgroup_write(const char *file, const char *word)
 	return ret;
 }
 
+static inline void reclaim_write(const char *file, const char *word)
+{
+	TEST_ASSERT(reclaim_cgroup_write(file, word) > 0, "%s", file);
+}
+
+/* For all of the host. */
+static inline void reclaim_set_lru_gen(const char *value)
+{
+	reclaim_write("/sys/kernel/mm/lru_gen/enabled", value);
+}
+
 static inline void reclaim_cgroup_enter(void)
 {
 	char pid[16];
 
 	TEST_ASSERT(!mount("none", RECLAIM_CGROUPS, "cgroup2", 0, NULL) ||
 		    errno == EBUSY, RECLAIM_CGROUPS);
-	TEST_ASSERT(reclaim_cgroup_write(RECLAIM_CGROUPS "/cgroup.subtree_control",
-					 "+memory") > 0,
-		    "the memory controller");
+	reclaim_write(RECLAIM_CGROUPS "/cgroup.subtree_control", "+memory");
 	TEST_ASSERT(!mkdir(RECLAIM_CGROUP, 0700) || errno == EEXIST,
 		    RECLAIM_CGROUP);
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	TEST_ASSERT(reclaim_cgroup_write(RECLAIM_CGROUP "/cgroup.procs", pid) > 0,
-		    "entering");
+	reclaim_write(RECLAIM_CGROUP "/cgroup.procs", pid);
 }
 
 /*

@@ -200,22 +200,27 @@ static inline void reclaim_pageout(void *start, size_t len)
 	TEST_ASSERT(!madvise(start, len, MADV_PAGEOUT), "MADV_PAGEOUT");
 }
 
-/* One of the lines of /proc/vmstat. */
-static inline unsigned long reclaim_vmstat(const char *name)
+/* The number behind a name, in a file of such lines. */
+static inline unsigned long reclaim_number(const char *file, const char *name)
 {
 	unsigned long value;
 	char line[64];
-	FILE *f = fopen("/proc/vmstat", "r");
+	FILE *f = fopen(file, "r");
 
-	TEST_ASSERT(f, "/proc/vmstat");
+	TEST_ASSERT(f, "%s", file);
 	while (fscanf(f, "%63s %lu", line, &value) == 2) {
 		if (!strcmp(line, name)) {
 			fclose(f);
 			return value;
 		}
 	}
-	TEST_FAIL("no %s in /proc/vmstat", name);
+	TEST_FAIL("no %s in %s", name, file);
 	return 0;
+}
+
+static inline unsigned long reclaim_vmstat(const char *name)
+{
+	return reclaim_number("/proc/vmstat", name);
 }
 
 #endif /* SELFTEST_KVM_HYPERUPCALL_RECLAIM_FIXTURE_H */

@@ -4,6 +4,7 @@
  * not goes in parts.
  */
 #include "kvm_test_harness.h"
+#include "reclaim_cgroup.h"
 #include "reclaim_fixture.h"
 
 #define NR_PAGES	RECLAIM_PAGES
@@ -19,6 +20,7 @@ FIXTURE_SETUP(huge)
 {
 	struct reclaim *r = reclaim_create();
 
+	reclaim_cgroup_enter();
 	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS_THP, RECLAIM_SLOT,
 			      NR_PAGES, 0);
 	reclaim_fill(r);
@@ -64,6 +66,43 @@ HUP_TEST(huge, part)
 		EXPECT_EQ(i % 3 ? i + 1 : 0, *reclaim_page(r, i));
 	EXPECT_EQ(self->discarded + (NR_PAGES + 2) / 3,
 		  reclaim_vmstat("pgdiscard"));
+}
+
+/* Where the others cannot go to swap they are worth more than a few pages. */
+HUP_TEST(huge, little)
+{
+	const int enough = NR_PAGES / 8;
+	struct reclaim *r = self->r;
+	int i;
+
+	for (i = 0; i < enough - 1; i++)
+		reclaim_answer(r, i, DISCARD, DISCARD);
+	reclaim_cgroup(4);
+	EXPECT_LT(0, r->data->asked[i]);
+	EXPECT_EQ(self->split, reclaim_vmstat("thp_split_page"));
+	EXPECT_EQ(self->discarded, reclaim_vmstat("pgdiscard"));
+
+	reclaim_answer(r, i, DISCARD, DISCARD);
+	reclaim_cgroup(4);
+	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
+	EXPECT_EQ(self->discarded + enough, reclaim_vmstat("pgdiscard"));
+}
+
+/* The VMM has dropped a page: nobody can speak for that. */
+HUP_TEST(huge, without_its_first_page)
+{
+	struct reclaim *r = self->r;
+	int i;
+
+	ASSERT_EQ(0, madvise(r->mem.hva, PAGE_SIZE, MADV_DONTNEED));
+	for (i = 0; i < NR_PAGES; i++)
+		reclaim_answer(r, i, DISCARD, DISCARD);
+	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
+	EXPECT_EQ(self->discarded + NR_PAGES - 1, reclaim_vmstat("pgdiscard"));
+	for (i = 1; i < NR_PAGES; i++)
+		EXPECT_EQ(0, *reclaim_page(r, i));
 }
 
 /* The guest took a page of it into use between the two questions. */

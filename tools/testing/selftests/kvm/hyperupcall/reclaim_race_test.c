@@ -2,87 +2,30 @@
 /*
  * Pages are taken into use, written, checked and freed again while the host
  * reclaims them as fast as it can. Nothing that was written may be lost,
- * whoever writes: the guest, the VMM, or the kernel for the VMM.
+ * whoever writes: the guest, the VMM, the kernel for the VMM, or a device that
+ * has pinned the page, in the page tables or in the page cache.
  */
 #include <fcntl.h>
+#include <linux/udmabuf.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 
+#include "../../../../../mm/gup_test.h"
 #include "kvm_test_harness.h"
-#include "reclaim_fixture.h"
+#include "reclaim_owner.h"
 
-#define NR_PAGES	256
-#define NR_USED		128	/* of them at any time */
-#define NR_WORDS	(PAGE_SIZE / sizeof(uint64_t))
 #define ROUNDS		2000
 #define NR_PAGEOUTS	1000	/* by the host meanwhile */
 
 #define DISCARD		HYPERUPCALL_DISCARD
 
-/* Writes @value to a page that was just taken into use. */
-typedef void (*write_fn)(uint64_t *page, uint64_t value);
-
-/**
- * struct owner - who takes pages into use
- * @free: for each page, where the program looks
- * @stride: from the answer to the first question to that to the others
- * @mem: the pages
- * @value: what was written to each page
- */
-struct owner {
-	uint8_t *free;
-	unsigned long stride;
-	uint64_t *mem;
-	uint64_t value[NR_PAGES];
-};
-
-static uint64_t *page_of(struct owner *owner, unsigned int i)
-{
-	return owner->mem + i * NR_WORDS;
-}
-
-static void set_free(struct owner *owner, unsigned int i, uint8_t free)
-{
-	WRITE_ONCE(owner->free[i], free);
-	WRITE_ONCE(owner->free[i + owner->stride], free);
-}
-
-static void write_words(uint64_t *page, uint64_t value)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_WORDS; i++)
-		WRITE_ONCE(page[i], value);
-}
-
-static bool has_words(uint64_t *page, uint64_t value)
-{
-	unsigned int i;
-
-	for (i = 0; i < NR_WORDS; i++) {
-		if (READ_ONCE(page[i]) != value)
-			return false;
-	}
-
-	return true;
-}
-
-/* Page after page, the one that was taken longest ago is checked and freed. */
-static uint64_t use_pages(struct owner *owner, write_fn write, uint64_t rounds)
+static uint64_t use_pages(struct owner *owner, owner_fill_fn fill,
+			  uint64_t rounds)
 {
 	uint64_t lost = 0, n;
-	unsigned int i;
 
-	for (n = 0; n < rounds; n++) {
-		i = n % NR_PAGES;
-		set_free(owner, i, 0);
-		owner->value[i] = n + 1;
-		write(page_of(owner, i), n + 1);
-
-		if (n < NR_USED)
-			continue;
-		i = (n - NR_USED) % NR_PAGES;
-		lost += !has_words(page_of(owner, i), owner->value[i]);
-		set_free(owner, i, DISCARD);
-	}
+	for (n = 0; n < rounds; n++)
+		lost += !owner_uses(owner, fill, n);
 
 	return lost;
 }
@@ -95,7 +38,7 @@ static uint64_t guest_use_pages(uint64_t free, uint64_t mem, uint64_t rounds,
 	owner->free = (uint8_t *)free;
 	owner->stride = RECLAIM_ANSWERS;
 	owner->mem = (uint64_t *)mem;
-	return use_pages(owner, write_words, rounds);
+	return use_pages(owner, owner_fill, rounds);
 }
 
 static uint64_t in_guest(struct reclaim *r)
@@ -106,32 +49,32 @@ static uint64_t in_guest(struct reclaim *r)
 			 r->h->data.gva + 3 * PAGE_SIZE);
 }
 
-static uint64_t in_vmm_by(struct reclaim *r, write_fn write)
+static uint64_t in_vmm_by(struct reclaim *r, owner_fill_fn fill)
 {
-	struct owner owner = {
-		.free = r->data->first,
-		.stride = RECLAIM_ANSWERS,
-		.mem = r->mem.hva,
-	};
+	struct owner owner;
 
-	return use_pages(&owner, write, ROUNDS);
+	owner_init_vmm(&owner, r);
+	return use_pages(&owner, fill, ROUNDS);
 }
 
 static uint64_t in_vmm(struct reclaim *r)
 {
-	return in_vmm_by(r, write_words);
+	return in_vmm_by(r, owner_fill);
 }
 
 static int pipe_fds[2];
 
 /* The kernel copies, as it does for a device's file. */
-static void read_words(uint64_t *page, uint64_t value)
+static bool fill_from_pipe(struct owner *owner, unsigned int i, uint64_t value)
 {
-	uint64_t words[NR_WORDS];
+	uint64_t words[OWNER_WORDS];
 
+	owner_set_free(owner, i, 0);
 	write_words(words, value);
 	TEST_ASSERT(write(pipe_fds[1], words, PAGE_SIZE) == PAGE_SIZE &&
-		    read(pipe_fds[0], page, PAGE_SIZE) == PAGE_SIZE, "pipe");
+		    read(pipe_fds[0], owner_page(owner, i), PAGE_SIZE) ==
+		    PAGE_SIZE, "pipe");
+	return true;
 }
 
 static uint64_t in_kernel(struct reclaim *r)
@@ -139,36 +82,96 @@ static uint64_t in_kernel(struct reclaim *r)
 	uint64_t lost;
 
 	TEST_ASSERT(!pipe(pipe_fds), "pipe");
-	lost = in_vmm_by(r, read_words);
+	lost = in_vmm_by(r, fill_from_pipe);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 	return lost;
 }
 
-struct reclaimer {
-	struct reclaim *r;
-	pthread_t thread;
-	unsigned int pageouts;
-	bool stop;
-};
+static int gup_fd;
 
 /*
- * One page at a time: whoever has to wait for another page cannot take this one
- * into use just when the program is asked for it.
+ * A device has a page that is still free, and a moment later it is not. What the
+ * device sees is what the owner wrote, or they have different pages.
  */
-static void *reclaimer_run(void *arg)
+static bool fill_pinned(struct owner *owner, unsigned int i, uint64_t value)
 {
-	struct reclaimer *reclaimer = arg;
-	unsigned int i;
+	struct pin_longterm_test pin = {
+		.addr = (uintptr_t)owner_page(owner, i),
+		.size = PAGE_SIZE,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE |
+			 PIN_LONGTERM_TEST_FLAG_USE_FAST,
+	};
+	uint64_t words[OWNER_WORDS] = {}, to = (uintptr_t)words;
 
-	kvm_pin_this_task_to_pcpu(1);
-	while (!READ_ONCE(reclaimer->stop)) {
-		i = reclaimer->pageouts % NR_PAGES;
-		reclaim_pageout(reclaim_page(reclaimer->r, i), PAGE_SIZE);
-		WRITE_ONCE(reclaimer->pageouts, reclaimer->pageouts + 1);
-		usleep(1000);
-	}
-	return NULL;
+	TEST_ASSERT(!ioctl(gup_fd, PIN_LONGTERM_TEST_START, &pin), "pin");
+	owner_fill(owner, i, value);
+	TEST_ASSERT(!ioctl(gup_fd, PIN_LONGTERM_TEST_READ, &to) &&
+		    !ioctl(gup_fd, PIN_LONGTERM_TEST_STOP), "unpin");
+	return has_words(words, value);
+}
+
+static uint64_t pinned(struct reclaim *r)
+{
+	uint64_t lost;
+
+	gup_fd = open("/sys/kernel/debug/gup_test", O_RDWR);
+	TEST_ASSERT(gup_fd >= 0, "This needs CONFIG_GUP_TEST and debugfs");
+	lost = in_vmm_by(r, fill_pinned);
+	close(gup_fd);
+	return lost;
+}
+
+static int memfd, udmabuf_fd;
+
+/* A memfd as a device wants it: it does not shrink. */
+static struct hup_mem add_sealed(struct reclaim *r)
+{
+	struct hup_mem mem = { .size = OWNER_PAGES * PAGE_SIZE };
+
+	memfd = memfd_create("guest", MFD_ALLOW_SEALING);
+	TEST_ASSERT(memfd >= 0 && !ftruncate(memfd, mem.size) &&
+		    !fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), "memfd");
+	mem.hva = mmap(NULL, mem.size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd,
+		       0);
+	TEST_ASSERT(mem.hva != MAP_FAILED, "mmap");
+	vm_set_user_memory_region(r->h->vm, RECLAIM_SLOT, 0,
+				  RECLAIM_GFN << PAGE_SHIFT, mem.size, mem.hva);
+	return mem;
+}
+
+/* A device that has the page only while it writes, and by nobody's mapping. */
+static bool fill_by_device(struct owner *owner, unsigned int i, uint64_t value)
+{
+	struct udmabuf_create create = {
+		.memfd = memfd,
+		.offset = i * PAGE_SIZE,
+		.size = PAGE_SIZE,
+	};
+	uint64_t *page;
+	int buf;
+
+	owner_set_free(owner, i, 0);
+	buf = ioctl(udmabuf_fd, UDMABUF_CREATE, &create);
+	page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, buf, 0);
+	TEST_ASSERT(page != MAP_FAILED, "udmabuf");
+	write_words(page, value);
+	munmap(page, PAGE_SIZE);
+	close(buf);
+	/* The device does not say that it wrote, so reclaim would drop the page. */
+	WRITE_ONCE(*owner_page(owner, i), value);
+	return true;
+}
+
+static uint64_t in_device(struct reclaim *r)
+{
+	uint64_t lost;
+
+	udmabuf_fd = open("/dev/udmabuf", O_RDWR);
+	TEST_ASSERT(udmabuf_fd >= 0, "This needs CONFIG_UDMABUF");
+	lost = in_vmm_by(r, fill_by_device);
+	close(udmabuf_fd);
+	return lost;
 }
 
 FIXTURE(race) {
@@ -180,6 +183,7 @@ FIXTURE(race) {
 FIXTURE_VARIANT(race) {
 	enum vm_mem_backing_src_type type;
 	uint64_t (*use)(struct reclaim *r);
+	bool sealed;	/* a memfd of that kind */
 };
 
 FIXTURE_VARIANT_ADD(race, anonymous_guest) {
@@ -194,6 +198,10 @@ FIXTURE_VARIANT_ADD(race, anonymous_kernel) {
 	.type = VM_MEM_SRC_ANONYMOUS, .use = in_kernel,
 };
 
+FIXTURE_VARIANT_ADD(race, anonymous_pinned) {
+	.type = VM_MEM_SRC_ANONYMOUS, .use = pinned,
+};
+
 FIXTURE_VARIANT_ADD(race, memfd_guest) {
 	.type = VM_MEM_SRC_SHMEM, .use = in_guest,
 };
@@ -206,30 +214,29 @@ FIXTURE_VARIANT_ADD(race, memfd_kernel) {
 	.type = VM_MEM_SRC_SHMEM, .use = in_kernel,
 };
 
+FIXTURE_VARIANT_ADD(race, memfd_pinned) {
+	.type = VM_MEM_SRC_SHMEM, .use = pinned,
+};
+
+FIXTURE_VARIANT_ADD(race, memfd_device) {
+	.sealed = true, .use = in_device,
+};
+
 FIXTURE_SETUP(race)
 {
-	struct reclaim *r = reclaim_create();
-	int i;
-
 	static_assert(sizeof(struct reclaim_data) <= 3 * PAGE_SIZE);
 	static_assert(sizeof(struct owner) <= PAGE_SIZE);
-	r->mem = hup_add_slot(r->h, variant->type, RECLAIM_SLOT, NR_PAGES, 0);
-	reclaim_link_slow(r, RECLAIM_MAX_SPINS);
-	for (i = 0; i < NR_PAGES; i++)
-		reclaim_answer(r, i, DISCARD, DISCARD);
-	self->r = r;
-	self->reclaimer.r = r;
+	self->r = reclaim_create();
+	self->r->mem = variant->sealed ? add_sealed(self->r) :
+		       hup_add_slot(self->r->h, variant->type, RECLAIM_SLOT,
+				    OWNER_PAGES, 0);
 	self->discarded = reclaim_vmstat("pgdiscard");
-	/* On one CPU nobody has a stale translation. */
-	kvm_pin_this_task_to_pcpu(0);
-	pthread_create(&self->reclaimer.thread, NULL, reclaimer_run,
-		       &self->reclaimer);
+	reclaimer_start(&self->reclaimer, self->r);
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	WRITE_ONCE(self->reclaimer.stop, true);
-	pthread_join(self->reclaimer.thread, NULL);
+	reclaimer_stop(&self->reclaimer);
 	reclaim_free(self->r);
 }
 

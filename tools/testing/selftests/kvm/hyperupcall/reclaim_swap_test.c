@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The RECLAIM event on a host with swap: whom it takes memory from, and what goes
+ * to swap.
+ */
+#include <linux/sysinfo.h>
+#include <sys/sysinfo.h>
+
+#include "kvm_test_harness.h"
+#include "reclaim_tenant.h"
+
+FIXTURE(swap) {
+};
+
+FIXTURE_VARIANT(swap) {
+	const char *lru_gen;
+};
+
+FIXTURE_VARIANT_ADD(swap, lru) { .lru_gen = "0" };
+FIXTURE_VARIANT_ADD(swap, mglru) { .lru_gen = "7" };
+
+FIXTURE_SETUP(swap)
+{
+	reclaim_set_lru_gen(variant->lru_gen);
+	tenant_make_cgroups();
+}
+
+FIXTURE_TEARDOWN(swap)
+{
+	reclaim_set_lru_gen("0");
+}
+
+/* A VM with as much memory as the tenant, whose guest says the same of all of it. */
+static struct reclaim *vm_with_answer(int answer)
+{
+	struct reclaim *r;
+	long prog;
+
+	tenant_enter(TENANT_VM);
+	r = reclaim_create();
+	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT,
+			      TENANT_SIZE / PAGE_SIZE, 0);
+	TEST_ASSERT(!madvise(r->mem.hva, r->mem.size, MADV_NOHUGEPAGE),
+		    "MADV_NOHUGEPAGE");
+	reclaim_fill(r);
+	tenant_enter(RECLAIM_CGROUPS);
+	prog = hup_load_return(r->h, answer);
+	TEST_ASSERT(hup_link(r->h, prog, HYPERUPCALL_EVENT_RECLAIM) > 0, "LINK");
+	/* Until the counts of pages are right. */
+	sleep(5);
+	return r;
+}
+
+static long tenant_pages(void)
+{
+	return reclaim_number(TENANT "/memory.stat", "anon") / PAGE_SIZE;
+}
+
+/* How many pages a tenant loses to what both of them are in. */
+static long tenant_loses(int answer)
+{
+	pid_t tenant = tenant_start();
+	struct reclaim *r = vm_with_answer(answer);
+	long before = tenant_pages(), lost;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		reclaim_write(TENANTS "/memory.reclaim", "1M");
+	lost = before - tenant_pages();
+	reclaim_free(r);
+	tenant_end(tenant);
+	return lost;
+}
+
+/* Whoever wants his memory kept does not have others pay for it. */
+HUP_TEST(swap, nobody_pays_for_what_is_kept)
+{
+	long without = tenant_loses(HYPERUPCALL_NO_OPINION);
+	long with = tenant_loses(HYPERUPCALL_KEEP);
+
+	/* Of 8 MiB that go in all, 1 may be the other's by chance. */
+	EXPECT_GE(without + 256, with);
+}
+
+/* A huge page would go to swap as a whole: one free page is worth the split. */
+HUP_TEST(swap, huge_with_a_free_page)
+{
+	unsigned long discarded, split, out;
+	struct reclaim *r = reclaim_create();
+	int i;
+
+	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS_THP, RECLAIM_SLOT,
+			      RECLAIM_PAGES, 0);
+	reclaim_fill(r);
+	reclaim_link(r);
+	reclaim_answer(r, 7, HYPERUPCALL_DISCARD, HYPERUPCALL_DISCARD);
+	discarded = reclaim_vmstat("pgdiscard");
+	split = reclaim_vmstat("thp_split_page");
+	out = reclaim_vmstat("pswpout");
+	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(split + 1, reclaim_vmstat("thp_split_page"));
+	EXPECT_EQ(discarded + 1, reclaim_vmstat("pgdiscard"));
+	EXPECT_EQ(out + RECLAIM_PAGES - 1, reclaim_vmstat("pswpout"));
+	for (i = 0; i < RECLAIM_PAGES; i++)
+		EXPECT_EQ(i == 7 ? 0 : i + 1, *reclaim_page(r, i));
+	reclaim_free(r);
+}
+
+int main(int argc, char **argv)
+{
+	struct sysinfo info;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));
+	TEST_REQUIRE(!sysinfo(&info) && info.totalswap);
+
+	return test_harness_run(argc, argv);
+}
