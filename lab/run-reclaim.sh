@@ -13,24 +13,37 @@ cd "$root"
 log=build/log/bench-reclaim
 mkdir -p "$log"
 
-# boot NAME LOAD KERNEL [ROW...]
-boot()
+# What is booted, one a line: a name, the kernel, and the arguments of
+# lab/bench-reclaim.sh. The longest first.
+boots()
 {
-	name=$1 load=$2 kernel=$3
-	shift 3
-	STEP_HINT="The consoles are in $log/$name/." \
-		step "bench-reclaim-$name" "boots L1 and measures $load guests" \
-		lab/boot.sh -i -k "$kernel" -t 5400 "bench-reclaim/$name" \
-		sh lab/bench-reclaim.sh "$load" "$@"
+	ours=$build/linux/obj/arch/x86/boot/bzImage
+	base=$build/base/obj-base/arch/x86/boot/bzImage
+	cat <<-EOF
+		busy $ours busy
+		idle $ours idle
+		unpatched $base idle swap
+	EOF
 }
 
+boot()
+{
+	name=$1 kernel=$2
+	shift 2
+	lab/boot.sh -i -k "$kernel" -t 7200 "bench-reclaim/$name" \
+		sh lab/bench-reclaim.sh "$@"
+}
+
+case ${1-} in
+--boots)	boots | xargs -P 2 -L 1 lab/run-reclaim.sh --boot; exit ;;
+--boot)		shift; boot "$@"; exit ;;
+esac
+
 lab/l2-image.sh
-ours=$build/linux/obj/arch/x86/boot/bzImage
-base=$build/base/obj-base/arch/x86/boot/bzImage
 status=0
-boot unpatched idle "$base" swap || status=1
-boot idle idle "$ours" || status=1
-boot busy busy "$ours" || status=1
+STEP_HINT="The consoles are in $log/*/." \
+	step bench-reclaim "boots L1 three times, two at a time, and measures" \
+	lab/run-reclaim.sh --boots || status=1
 
 {
 	sed 's/ swap / unpatched /' "$log/unpatched/l1/output"

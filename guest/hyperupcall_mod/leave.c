@@ -62,6 +62,7 @@ static struct notifier_block panic_block = {
 static struct ftrace_ops next_kernel_watch = {
 	.func = on_next_kernel,
 };
+
 static bool watched;
 
 static int watch_next_kernel(void)
