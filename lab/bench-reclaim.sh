@@ -162,8 +162,8 @@ run_row()
 	[ "$device" = - ] && device= || device="-device $device"
 	L2_MEMORY=${memory}M L2_OPTIONS=$device vmm_start "$vcpus" || return
 	l2_run "$before" && spin "$load" || return
-	# What is in use and cold goes now, and is not counted.
-	vmm_reclaim "$(vmm_memory)"
+	# That goes now, and is not counted.
+	vmm_reclaim_cold
 	for part in $parts; do
 		case $part in
 		host)	continue ;;

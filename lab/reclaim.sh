@@ -13,6 +13,7 @@
 #	vmm_memory			bytes that are charged to that cgroup
 #	vmm_reclaim BYTES [COMMAND...]	takes them from it, and waits now and then, or
 #					runs that instead
+#	vmm_reclaim_cold		takes what is in use and cold
 #	vmm_reclaim_start [BYTES]	does so all the time, and lets it have no
 #					more than that many
 #	vmm_reclaim_stop		ends that
@@ -95,6 +96,13 @@ vmm_reclaim()
 		"$@"
 	done
 	return 1
+}
+
+# Guests that spin fetch a page back now and then, which is progress, and with
+# that the kernel would go on until it has taken as much as there was.
+vmm_reclaim_cold()
+{
+	timeout 20 sh -c "echo $(vmm_memory) >$cgroup/memory.reclaim" 2>/dev/null || :
 }
 
 vmm_reclaim_start()

@@ -14,7 +14,7 @@
 #define TENANT		TENANTS "/other"
 #define TENANT_VM	TENANTS "/vm"
 
-#define TENANT_SIZE	(16UL << 20)
+#define TENANT_SIZE	(64UL << 20)
 
 static inline void tenant_enter(const char *cgroup)
 {
