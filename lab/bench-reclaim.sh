@@ -162,7 +162,7 @@ run_row()
 	[ "$device" = - ] && device= || device="-device $device"
 	L2_MEMORY=${memory}M L2_OPTIONS=$device vmm_start "$vcpus" || return
 	l2_run "$before" && spin "$load" || return
-	# That goes now, and is not counted.
+	# What is in use and cold goes before anything is counted.
 	vmm_reclaim_cold
 	for part in $parts; do
 		case $part in
