@@ -30,25 +30,41 @@ FIXTURE_TEARDOWN(swap)
 	reclaim_set_lru_gen("0");
 }
 
-/* A VM with as much memory as the tenant, whose guest says the same of all of it. */
-static struct reclaim *vm_with_answer(int answer)
+#define VM_PAGES	(TENANT_SIZE / PAGE_SIZE)
+#define KEPT_PAGES	(VM_PAGES / 2)	/* the oldest */
+
+/* A VM with as much memory as the tenant, in a cgroup of its own. */
+static struct reclaim *swap_vm_create(void)
 {
 	struct reclaim *r;
-	long prog;
 
 	tenant_enter(TENANT_VM);
 	r = reclaim_create();
 	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT,
-			      TENANT_SIZE / PAGE_SIZE, 0);
+			      VM_PAGES, 0);
 	TEST_ASSERT(!madvise(r->mem.hva, r->mem.size, MADV_NOHUGEPAGE),
 		    "MADV_NOHUGEPAGE");
 	reclaim_fill(r);
 	tenant_enter(RECLAIM_CGROUPS);
-	prog = hup_load_return(r->h, answer);
+	return r;
+}
+
+/* The same answer for the first pages, and no opinion of the others. */
+static void swap_vm_answers(struct reclaim *r, unsigned long nr, int answer)
+{
+	const struct bpf_insn insns[] = {
+		HUP_DATA(BPF_REG_6, BPF_REG_1, 0),
+		BPF_MOV64_IMM(BPF_REG_0, HYPERUPCALL_NO_OPINION),
+		BPF_ALU64_IMM(BPF_SUB, BPF_REG_6, RECLAIM_GFN),
+		BPF_JMP_IMM(BPF_JGE, BPF_REG_6, nr, 1),
+		BPF_MOV64_IMM(BPF_REG_0, answer),
+		BPF_EXIT_INSN(),
+	};
+	long prog = hup_load_global(r->h, insns, ARRAY_SIZE(insns));
+
 	TEST_ASSERT(hup_link(r->h, prog, HYPERUPCALL_EVENT_RECLAIM) > 0, "LINK");
 	/* Until the counts of pages are right. */
 	sleep(5);
-	return r;
 }
 
 static long tenant_pages(void)
@@ -60,10 +76,12 @@ static long tenant_pages(void)
 static long tenant_loses(int answer)
 {
 	pid_t tenant = tenant_start();
-	struct reclaim *r = vm_with_answer(answer);
-	long before = tenant_pages(), lost;
+	struct reclaim *r = swap_vm_create();
+	long before, lost;
 	int i;
 
+	swap_vm_answers(r, VM_PAGES, answer);
+	before = tenant_pages();
 	for (i = 0; i < 10; i++)
 		reclaim_write(TENANTS "/memory.reclaim", "4M");
 	lost = before - tenant_pages();
@@ -80,6 +98,49 @@ HUP_TEST(swap, nobody_pays_for_what_is_kept)
 
 	/* Of 40 MiB that go in all, 4 may be the other's by chance. */
 	EXPECT_GE(without + 1024, with);
+}
+
+static unsigned long pages_gone(struct reclaim *r, unsigned long first)
+{
+	static unsigned char vec[VM_PAGES];
+	unsigned long i, gone = 0;
+
+	TEST_ASSERT(!mincore(r->mem.hva, r->mem.size, vec), "mincore");
+	for (i = first; i < first + KEPT_PAGES; i++)
+		gone += !(vec[i] & 1);
+	return gone;
+}
+
+/* The host wants a little of the VM's own cgroup, and that often. */
+static void reclaim_little(void)
+{
+	int i;
+
+	for (i = 0; i < 64; i++)
+		reclaim_write(TENANT_VM "/memory.reclaim", "128K");
+}
+
+/* The oldest pages go first, unless the guest would rather keep them. */
+HUP_TEST(swap, kept_is_last_of_its_own)
+{
+	const unsigned long wanted = 64 * (128 << 10) / PAGE_SIZE;
+	struct reclaim *r = swap_vm_create();
+
+	swap_vm_answers(r, KEPT_PAGES, HYPERUPCALL_NO_OPINION);
+	reclaim_little();
+	EXPECT_GE(pages_gone(r, 0), wanted / 2);
+	reclaim_free(r);
+
+	r = swap_vm_create();
+	swap_vm_answers(r, KEPT_PAGES, HYPERUPCALL_KEEP);
+	reclaim_little();
+	EXPECT_LE(pages_gone(r, 0), wanted / 8);
+	EXPECT_GE(pages_gone(r, KEPT_PAGES), wanted / 2);
+
+	/* More than the rest: a host in need takes what it gets. */
+	reclaim_cgroup_write(TENANT_VM "/memory.reclaim", "56M");
+	EXPECT_GE(pages_gone(r, 0), KEPT_PAGES / 2);
+	reclaim_free(r);
 }
 
 /* A huge page would go to swap as a whole: one free page is worth the split. */
