@@ -35,6 +35,28 @@ FIXTURE_TEARDOWN(huge)
 	reclaim_free(self->r);
 }
 
+/*
+ * Questions may take so much time and no more, which on a slow host is not enough
+ * for as many pages as these: what is left is asked about later. How many went.
+ */
+static unsigned long pageout_discards(FIXTURE_DATA(huge) *self,
+				      unsigned int wanted)
+{
+	struct reclaim *r = self->r;
+	unsigned long discarded;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		reclaim_pageout(r->mem.hva, r->mem.size);
+		discarded = reclaim_vmstat("pgdiscard") - self->discarded;
+		if (discarded >= wanted)
+			break;
+		usleep(100000);
+	}
+
+	return discarded;
+}
+
 HUP_TEST(huge, whole)
 {
 	struct reclaim *r = self->r;
@@ -55,17 +77,16 @@ HUP_TEST(huge, whole)
 
 HUP_TEST(huge, part)
 {
+	const int nr_free = DIV_ROUND_UP(NR_PAGES, 3);
 	struct reclaim *r = self->r;
 	int i;
 
 	for (i = 0; i < NR_PAGES; i += 3)
 		reclaim_answer(r, i, DISCARD, DISCARD);
-	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(nr_free, pageout_discards(self, nr_free));
 	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
 	for (i = 0; i < NR_PAGES; i++)
 		EXPECT_EQ(i % 3 ? i + 1 : 0, *reclaim_page(r, i));
-	EXPECT_EQ(self->discarded + (NR_PAGES + 2) / 3,
-		  reclaim_vmstat("pgdiscard"));
 }
 
 /* Where the others cannot go to swap they are worth more than a few pages. */
@@ -98,9 +119,8 @@ HUP_TEST(huge, without_its_first_page)
 	for (i = 0; i < NR_PAGES; i++)
 		reclaim_answer(r, i, DISCARD, DISCARD);
 	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
-	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(NR_PAGES - 1, pageout_discards(self, NR_PAGES - 1));
 	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
-	EXPECT_EQ(self->discarded + NR_PAGES - 1, reclaim_vmstat("pgdiscard"));
 	for (i = 1; i < NR_PAGES; i++)
 		EXPECT_EQ(0, *reclaim_page(r, i));
 }
@@ -114,7 +134,7 @@ HUP_TEST(huge, no_longer_whole)
 	reclaim_answer(r, RECLAIM_MANY, DISCARD, 0);
 	for (i = 0; i < NR_PAGES; i++)
 		reclaim_answer(r, i, i == 5 ? 0 : DISCARD, i == 5 ? 0 : DISCARD);
-	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(NR_PAGES - 1, pageout_discards(self, NR_PAGES - 1));
 	for (i = 0; i < NR_PAGES; i++)
 		EXPECT_EQ(i == 5 ? i + 1 : 0, *reclaim_page(r, i));
 }
@@ -142,10 +162,9 @@ HUP_TEST(huge, mapped_by_pages)
 	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
 	for (i = 0; i < NR_PAGES; i++)
 		reclaim_answer(r, i, DISCARD, DISCARD);
-	reclaim_pageout(r->mem.hva, r->mem.size);
+	EXPECT_EQ(NR_PAGES, pageout_discards(self, NR_PAGES));
 	for (i = 0; i < NR_PAGES; i++)
 		EXPECT_EQ(0, *reclaim_page(r, i));
-	EXPECT_EQ(self->discarded + NR_PAGES, reclaim_vmstat("pgdiscard"));
 }
 
 int main(int argc, char **argv)
