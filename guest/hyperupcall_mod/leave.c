@@ -63,23 +63,27 @@ static struct ftrace_ops next_kernel_watch = {
 	.func = on_next_kernel,
 };
 
-static bool watched;
+/* What begins another kernel, where there is such a thing; the second needs the first. */
+static const char *const next_kernel_functions[] = {
+	IS_ENABLED(CONFIG_KEXEC_CORE) ? "machine_kexec" : NULL,
+	IS_ENABLED(CONFIG_CRASH_DUMP) ? "machine_crash_shutdown" : NULL,
+	NULL
+};
 
 static int watch_next_kernel(void)
 {
-	static const char *const names[] = {
-		"machine_crash_shutdown", "machine_kexec", NULL
-	};
-	int err = watch_start(&next_kernel_watch, names);
+	int err = 0;
 
-	watched = !err;
-	/* A kernel without kexec does not have them. */
-	return err == -ENOENT ? 0 : err;
+	if (next_kernel_functions[0])
+		err = watch_start(&next_kernel_watch, next_kernel_functions);
+	if (err == -ENOENT)
+		pr_err("cannot see the start of another kernel\n");
+	return err;
 }
 
 static void unwatch_next_kernel(void)
 {
-	if (watched)
+	if (next_kernel_functions[0])
 		watch_end(&next_kernel_watch);
 }
 
