@@ -39,16 +39,14 @@ FIXTURE_TEARDOWN(huge)
  * Questions may take so much time and no more, which on a slow host is not enough
  * for as many pages as these: what is left is asked about later. How many went.
  */
-static unsigned long pageout_discards(FIXTURE_DATA(huge) *self,
-				      unsigned int wanted)
+static unsigned long pageout_discards(struct reclaim *r, unsigned long wanted)
 {
-	struct reclaim *r = self->r;
-	unsigned long discarded;
+	unsigned long before = reclaim_vmstat("pgdiscard"), discarded;
 	int i;
 
 	for (i = 0; i < 10; i++) {
 		reclaim_pageout(r->mem.hva, r->mem.size);
-		discarded = reclaim_vmstat("pgdiscard") - self->discarded;
+		discarded = reclaim_vmstat("pgdiscard") - before;
 		if (discarded >= wanted)
 			break;
 		usleep(100000);
@@ -83,7 +81,7 @@ HUP_TEST(huge, part)
 
 	for (i = 0; i < NR_PAGES; i += 3)
 		reclaim_answer(r, i, DISCARD, DISCARD);
-	EXPECT_EQ(nr_free, pageout_discards(self, nr_free));
+	EXPECT_EQ(nr_free, pageout_discards(r, nr_free));
 	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
 	for (i = 0; i < NR_PAGES; i++)
 		EXPECT_EQ(i % 3 ? i + 1 : 0, *reclaim_page(r, i));
@@ -119,7 +117,7 @@ HUP_TEST(huge, without_its_first_page)
 	for (i = 0; i < NR_PAGES; i++)
 		reclaim_answer(r, i, DISCARD, DISCARD);
 	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
-	EXPECT_EQ(NR_PAGES - 1, pageout_discards(self, NR_PAGES - 1));
+	EXPECT_EQ(NR_PAGES - 1, pageout_discards(r, NR_PAGES - 1));
 	EXPECT_EQ(self->split + 1, reclaim_vmstat("thp_split_page"));
 	for (i = 1; i < NR_PAGES; i++)
 		EXPECT_EQ(0, *reclaim_page(r, i));
@@ -134,7 +132,7 @@ HUP_TEST(huge, no_longer_whole)
 	reclaim_answer(r, RECLAIM_MANY, DISCARD, 0);
 	for (i = 0; i < NR_PAGES; i++)
 		reclaim_answer(r, i, i == 5 ? 0 : DISCARD, i == 5 ? 0 : DISCARD);
-	EXPECT_EQ(NR_PAGES - 1, pageout_discards(self, NR_PAGES - 1));
+	EXPECT_EQ(NR_PAGES - 1, pageout_discards(r, NR_PAGES - 1));
 	for (i = 0; i < NR_PAGES; i++)
 		EXPECT_EQ(i == 5 ? i + 1 : 0, *reclaim_page(r, i));
 }
@@ -162,7 +160,7 @@ HUP_TEST(huge, mapped_by_pages)
 	reclaim_answer(r, RECLAIM_MANY, DISCARD, DISCARD);
 	for (i = 0; i < NR_PAGES; i++)
 		reclaim_answer(r, i, DISCARD, DISCARD);
-	EXPECT_EQ(NR_PAGES, pageout_discards(self, NR_PAGES));
+	EXPECT_EQ(NR_PAGES, pageout_discards(r, NR_PAGES));
 	for (i = 0; i < NR_PAGES; i++)
 		EXPECT_EQ(0, *reclaim_page(r, i));
 }
