@@ -9,6 +9,8 @@
 #include <linux/udmabuf.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "../../../../../mm/gup_test.h"
 #include "kvm_test_harness.h"
@@ -122,6 +124,7 @@ static uint64_t pinned(struct reclaim *r)
 	return lost;
 }
 
+static struct reclaimer *racing;
 static int memfd, udmabuf_fd;
 
 /* A memfd as a device wants it: it does not shrink. */
@@ -134,30 +137,100 @@ static struct hup_mem add_sealed(struct reclaim *r)
 		    !fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK), "memfd");
 	mem.hva = mmap(NULL, mem.size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd,
 		       0);
-	TEST_ASSERT(mem.hva != MAP_FAILED, "mmap");
+	TEST_ASSERT(mem.hva != MAP_FAILED &&
+		    !madvise(mem.hva, mem.size, MADV_DONTFORK), "mmap");
 	vm_set_user_memory_region(r->h->vm, RECLAIM_SLOT, 0,
 				  RECLAIM_GFN << PAGE_SHIFT, mem.size, mem.hva);
 	return mem;
 }
 
-/* A device that has the page only while it writes, and by nobody's mapping. */
-static bool fill_by_device(struct owner *owner, unsigned int i, uint64_t value)
+/*
+ * Until the host asks about the page for the second time, which is the last, and
+ * has not heard the answer yet; or until it has passed the page by.
+ */
+static void wait_until_asked(unsigned int i)
+{
+	uint64_t *asked = &racing->r->data->asked[i];
+	uint64_t until = READ_ONCE(*asked) + 2;
+	unsigned int passed = READ_ONCE(racing->pageouts);
+
+	passed += (i - passed) % OWNER_PAGES + 1;
+	while (READ_ONCE(*asked) < until &&
+	       (int)(READ_ONCE(racing->pageouts) - passed) < 0)
+		cpu_relax();
+}
+
+/* What a device is to write, and where. */
+struct device_write {
+	unsigned int page;
+	uint64_t value;
+};
+
+/* Has the page only while it writes, and by nobody's mapping of the memfd. */
+static void device_write(const struct device_write *write)
 {
 	struct udmabuf_create create = {
 		.memfd = memfd,
-		.offset = i * PAGE_SIZE,
+		.offset = write->page * PAGE_SIZE,
 		.size = PAGE_SIZE,
 	};
-	uint64_t *page;
-	int buf;
+	int buf = ioctl(udmabuf_fd, UDMABUF_CREATE, &create);
+	uint64_t *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      buf, 0);
 
-	owner_set_free(owner, i, 0);
-	buf = ioctl(udmabuf_fd, UDMABUF_CREATE, &create);
-	page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, buf, 0);
 	TEST_ASSERT(page != MAP_FAILED, "udmabuf");
-	write_words(page, value);
+	write_words(page, write->value);
 	munmap(page, PAGE_SIZE);
 	close(buf);
+}
+
+static int device_fds[2];
+
+/* The device is a process of its own: mmap() here waits for madvise(). */
+static pid_t device_start(void)
+{
+	struct device_write write;
+	pid_t pid;
+
+	TEST_ASSERT(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, device_fds), "socket");
+	pid = fork();
+	TEST_ASSERT(pid >= 0, "fork");
+	if (pid) {
+		close(device_fds[1]);
+		return pid;
+	}
+
+	close(device_fds[0]);
+	while (recv(device_fds[1], &write, sizeof(write), 0) > 0) {
+		device_write(&write);
+		send(device_fds[1], "", 1, 0);
+	}
+	_exit(0);
+}
+
+static void device_stop(pid_t pid)
+{
+	int status;
+
+	close(device_fds[0]);
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid && !status, "device");
+}
+
+/* It comes when the host has looked who has the page, and is gone before the end. */
+static bool fill_by_device(struct owner *owner, unsigned int i, uint64_t value)
+{
+	struct device_write write = { .page = i, .value = value };
+	char done;
+
+	/* Whoever waits keeps step with the host, which is to want used pages, too. */
+	if (value / OWNER_PAGES % 2) {
+		/* What is not mapped it does not want at all. */
+		WRITE_ONCE(*owner_page(owner, i), 0);
+		wait_until_asked(i);
+	}
+	owner_set_free(owner, i, 0);
+	TEST_ASSERT(send(device_fds[0], &write, sizeof(write), 0) > 0 &&
+		    recv(device_fds[0], &done, 1, 0) == 1, "device");
 	/* The device does not say that it wrote, so reclaim would drop the page. */
 	WRITE_ONCE(*owner_page(owner, i), value);
 	return true;
@@ -166,10 +239,13 @@ static bool fill_by_device(struct owner *owner, unsigned int i, uint64_t value)
 static uint64_t in_device(struct reclaim *r)
 {
 	uint64_t lost;
+	pid_t pid;
 
 	udmabuf_fd = open("/dev/udmabuf", O_RDWR);
 	TEST_ASSERT(udmabuf_fd >= 0, "This needs CONFIG_UDMABUF");
+	pid = device_start();
 	lost = in_vmm_by(r, fill_by_device);
+	device_stop(pid);
 	close(udmabuf_fd);
 	return lost;
 }
@@ -231,7 +307,8 @@ FIXTURE_SETUP(race)
 		       hup_add_slot(self->r->h, variant->type, RECLAIM_SLOT,
 				    OWNER_PAGES, 0);
 	self->discarded = reclaim_vmstat("pgdiscard");
-	reclaimer_start(&self->reclaimer, self->r);
+	racing = &self->reclaimer;
+	reclaimer_start(racing, self->r);
 }
 
 FIXTURE_TEARDOWN(race)
