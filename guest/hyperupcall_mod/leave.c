@@ -77,7 +77,7 @@ static int watch_next_kernel(void)
 	if (next_kernel_functions[0])
 		err = watch_start(&next_kernel_watch, next_kernel_functions);
 	if (err == -ENOENT)
-		pr_err("cannot see the start of another kernel\n");
+		pr_err("cannot see kexec start another kernel, use one without CONFIG_KEXEC_CORE\n");
 	return err;
 }
 
