@@ -42,6 +42,7 @@
  * folio has left the page cache.
  */
 #include <linux/hugetlb.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
@@ -98,6 +99,18 @@ static bool discard_unused(struct folio *folio)
 	return folio_ref_count(folio) == folio_expected_ref_count(folio) + 1;
 }
 
+/* KEEP only where the process would itself be the one to pay for it. */
+static enum mmu_notifier_opinion discard_ask(struct folio *folio, struct mm_struct *mm,
+					     unsigned long start, unsigned long end, bool final)
+{
+	enum mmu_notifier_opinion opinion = mmu_notifier_test_discard(mm, start, end, final);
+	struct mem_cgroup *memcg = folio_memcg(folio);
+
+	if (opinion == MMU_NOTIFIER_KEEP && memcg && !mm_match_cgroup(mm, memcg))
+		opinion = MMU_NOTIFIER_REFUSE_ALL;
+	return opinion;
+}
+
 /*
  * Steps 4 and 5: what comes of a folio whose entries were cleared and flushed.
  * Called with the page table lock.
@@ -114,7 +127,7 @@ static enum folio_discard discard_final(struct folio *folio, struct mm_struct *m
 	/* Whoever dropped a reference wrote before that. */
 	smp_rmb();
 
-	opinion = mmu_notifier_test_discard(mm, start, end, true);
+	opinion = discard_ask(folio, mm, start, end, true);
 	return opinion == MMU_NOTIFIER_DISCARD ? FOLIO_DISCARD_DONE :
 						 discard_changed(folio, opinion);
 }
@@ -242,7 +255,8 @@ static enum folio_discard discard_invalidate(struct folio *folio, struct vm_area
 
 	/*
 	 * mlock() and userfaultfd do not wait for the rmap's locks, but for
-	 * this. Whoever has it may be waiting for memory.
+	 * this. It comes before them elsewhere, and whoever has it may be waiting
+	 * for memory; but this does not wait.
 	 */
 	if (!vma_start_read(vma))
 		return r;
@@ -269,16 +283,17 @@ static unsigned long discard_worth_split(struct folio *folio)
 	       1 : max(folio_nr_pages(folio) / 8, 1);
 }
 
-/*
- * Whether enough of them may be discarded. If not, each was asked about; how much
- * time may go into that is for those who are asked.
- */
+/* How long it goes on asking which of them may go: there may be many to ask. */
+#define DISCARD_SPLIT_NS	(4 * NSEC_PER_MSEC)
+
+/* Whether enough of them may be discarded. */
 static bool may_discard_some(struct folio *folio, struct mm_struct *mm,
 			     unsigned long start, unsigned long end)
 {
 	unsigned long wanted = discard_worth_split(folio);
+	u64 until = local_clock() + DISCARD_SPLIT_NS;
 
-	for (; wanted && start < end; start += PAGE_SIZE) {
+	for (; wanted && start < end && time_before64(local_clock(), until); start += PAGE_SIZE) {
 		switch (mmu_notifier_test_discard(mm, start, start + PAGE_SIZE, false)) {
 		case MMU_NOTIFIER_DISCARD:
 			wanted--;
@@ -302,7 +317,7 @@ static enum folio_discard discard_hint(struct folio *folio, struct mm_struct *mm
 	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE;
 
 	if (end - start == folio_size(folio))
-		opinion = mmu_notifier_test_discard(mm, start, end, false);
+		opinion = discard_ask(folio, mm, start, end, false);
 
 	switch (opinion) {
 	case MMU_NOTIFIER_DISCARD:
@@ -407,7 +422,7 @@ static enum mmu_notifier_opinion discard_ask_place(struct folio *folio, struct m
 						   unsigned long start, unsigned long end,
 						   bool final)
 {
-	enum mmu_notifier_opinion opinion = mmu_notifier_test_discard(mm, start, end, final);
+	enum mmu_notifier_opinion opinion = discard_ask(folio, mm, start, end, final);
 
 	/* Nobody can speak for a part that is not mapped. */
 	if (opinion == MMU_NOTIFIER_DISCARD && end - start != folio_size(folio))

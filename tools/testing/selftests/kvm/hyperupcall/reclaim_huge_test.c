@@ -160,6 +160,27 @@ HUP_TEST(huge, nothing)
 	EXPECT_EQ(self->discarded, reclaim_vmstat("pgdiscard"));
 }
 
+#define NR_OTHERS	300
+
+/* To ask all VMs of a VMM takes long, and nobody does it again for each page. */
+HUP_TEST(huge, among_many_vms)
+{
+	struct kvm_vm *others[NR_OTHERS];
+	struct reclaim *r = self->r;
+	uint64_t asked = 0;
+	int i;
+
+	for (i = 0; i < NR_OTHERS; i++)
+		others[i] = vm_create_barebones();
+	reclaim_cgroup(4);
+	for (i = 0; i < NR_OTHERS; i++)
+		kvm_vm_free(others[i]);
+	for (i = 0; i < NR_PAGES; i++)
+		asked += r->data->asked[i];
+	EXPECT_LT(0, asked);
+	EXPECT_GT(r->data->asked[RECLAIM_MANY] * NR_PAGES / 2, asked);
+}
+
 /* Pages of a huge one that is mapped piece by piece. */
 HUP_TEST(huge, mapped_by_pages)
 {
