@@ -206,6 +206,7 @@ bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
 	return list_empty(&hu->taken);
 }
 
+/* For notifiers, a no-op while the work is on its way. */
 static void kvm_hyperupcall_look_again(struct kvm_hyperupcall *hu)
 {
 	queue_delayed_work(system_unbound_wq, &hu->revalidate, READ_ONCE(hu->revalidate_delay));
@@ -215,14 +216,16 @@ static void kvm_hyperupcall_look_again(struct kvm_hyperupcall *hu)
  * The worker's time is the host's: it rests ten times as long as it worked. What
  * it could not decide is looked at less and less often.
  */
-static void kvm_hyperupcall_rest(struct kvm_hyperupcall *hu, unsigned long worked, bool done)
+static void kvm_hyperupcall_rest(struct kvm_hyperupcall *hu, u64 worked_ns, bool done)
 {
 	unsigned long delay = done ? 1 : 2 * READ_ONCE(hu->revalidate_delay);
 
 	delay = clamp(delay, 1UL, (unsigned long)KVM_HYPERUPCALL_MAX_DELAY);
-	WRITE_ONCE(hu->revalidate_delay, max(delay, 10 * worked));
-	if (!done)
-		kvm_hyperupcall_look_again(hu);
+	delay = max(delay, nsecs_to_jiffies(10 * worked_ns) + 1);
+	WRITE_ONCE(hu->revalidate_delay, delay);
+	/* Notifiers did not know yet. */
+	if (!done || delayed_work_pending(&hu->revalidate))
+		mod_delayed_work(system_unbound_wq, &hu->revalidate, delay);
 }
 
 /* The work behind the notifiers. */
@@ -231,7 +234,7 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	struct kvm_hyperupcall *hu = container_of(to_delayed_work(work), struct kvm_hyperupcall,
 						  revalidate);
 	struct mm_struct *mm = hu->kvm->mm;
-	unsigned long start = jiffies;
+	u64 start = ktime_get_ns();
 
 	/* When the mm goes, kvm_mmu_notifier_release() drops all regions. */
 	if (!mmget_not_zero(mm))
@@ -243,7 +246,7 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	} else {
 		bool done = kvm_hyperupcall_decide(hu, mm);
 
-		kvm_hyperupcall_rest(hu, jiffies - start, done);
+		kvm_hyperupcall_rest(hu, ktime_get_ns() - start, done);
 		mutex_unlock(&hu->lock);
 	}
 	mmput_async(mm);
@@ -320,7 +323,6 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
 		}
 	}
 
-	/* A no-op while the work is on its way. */
 	if (any)
 		kvm_hyperupcall_look_again(hu);
 }

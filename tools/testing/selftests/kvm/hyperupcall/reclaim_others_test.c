@@ -8,7 +8,7 @@
 
 FIXTURE(others) {
 	struct reclaim *r;
-	pid_t tenant;
+	struct tenant tenant;
 };
 
 FIXTURE_VARIANT(others) {
@@ -22,14 +22,15 @@ FIXTURE_SETUP(others)
 {
 	reclaim_set_lru_gen(variant->lru_gen);
 	tenant_make_cgroups();
-	self->tenant = tenant_start();
+	tenant_start(&self->tenant);
+	tenant_fill(&self->tenant);
 	self->r = reclaim_create();
 }
 
 FIXTURE_TEARDOWN(others)
 {
 	reclaim_free(self->r);
-	tenant_end(self->tenant);
+	tenant_end(&self->tenant);
 	reclaim_set_lru_gen("0");
 }
 

@@ -31,22 +31,31 @@ FIXTURE_TEARDOWN(swap)
 }
 
 #define VM_PAGES	(TENANT_SIZE / PAGE_SIZE)
-#define KEPT_PAGES	(VM_PAGES / 2)	/* the oldest */
+#define KEPT_PAGES	(VM_PAGES / 8)	/* the oldest */
 
-/* A VM with as much memory as the tenant, in a cgroup of its own. */
-static struct reclaim *swap_vm_create(void)
+/*
+ * A VM with as much memory as the tenant, in a cgroup of its own. The memory may be
+ * charged to another one: shared memory is, if somebody there touches it first.
+ */
+static struct reclaim *
+swap_vm_create_charged(enum vm_mem_backing_src_type type, const char *cgroup)
 {
 	struct reclaim *r;
 
 	tenant_enter(TENANT_VM);
 	r = reclaim_create();
-	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT,
-			      VM_PAGES, 0);
+	r->mem = hup_add_slot(r->h, type, RECLAIM_SLOT, VM_PAGES, 0);
 	TEST_ASSERT(!madvise(r->mem.hva, r->mem.size, MADV_NOHUGEPAGE),
 		    "MADV_NOHUGEPAGE");
+	tenant_enter(cgroup);
 	reclaim_fill(r);
-	tenant_enter(RECLAIM_CGROUPS);
+	tenant_enter(TENANT_VM);
 	return r;
+}
+
+static struct reclaim *swap_vm_create(void)
+{
+	return swap_vm_create_charged(VM_MEM_SRC_ANONYMOUS, TENANT_VM);
 }
 
 /* The same answer for the first pages, and no opinion of the others. */
@@ -72,41 +81,68 @@ static long tenant_pages(void)
 	return reclaim_number(TENANT "/memory.stat", "anon") / PAGE_SIZE;
 }
 
-/* How many pages a tenant loses to what both of them are in. */
-static long tenant_loses(int answer)
+/* How many pages a tenant loses while a VM that gives this answer is there. */
+static long tenant_loses(struct reclaim *(*vm_create)(void), int answer,
+			 const char *reclaim_file)
 {
-	pid_t tenant = tenant_start();
-	struct reclaim *r = swap_vm_create();
+	struct tenant tenant;
+	struct reclaim *r;
 	long before, lost;
 	int i;
 
+	tenant_start(&tenant);
+	r = vm_create();
+	tenant_fill(&tenant);
+	/* MGLRU prefers whom it has taken something from before. */
+	reclaim_cgroup_write(TENANT "/memory.reclaim", "1M");
+	reclaim_cgroup_write(TENANT_VM "/memory.reclaim", "1M");
 	swap_vm_answers(r, VM_PAGES, answer);
 	before = tenant_pages();
 	for (i = 0; i < 10; i++)
-		reclaim_write(TENANTS "/memory.reclaim", "4M");
+		reclaim_write(reclaim_file, "4M");
 	lost = before - tenant_pages();
 	reclaim_free(r);
-	tenant_end(tenant);
+	tenant_end(&tenant);
 	return lost;
+}
+
+/* Of 40 MiB that go in all, 4 may be the other's by chance. */
+static bool tenant_pays(struct reclaim *(*vm_create)(void),
+			const char *reclaim_file)
+{
+	long without = tenant_loses(vm_create, HYPERUPCALL_NO_OPINION,
+				    reclaim_file);
+
+	return tenant_loses(vm_create, HYPERUPCALL_KEEP, reclaim_file) >
+	       without + 1024;
 }
 
 /* Whoever wants his memory kept does not have others pay for it. */
 HUP_TEST(swap, nobody_pays_for_what_is_kept)
 {
-	long without = tenant_loses(HYPERUPCALL_NO_OPINION);
-	long with = tenant_loses(HYPERUPCALL_KEEP);
-
-	/* Of 40 MiB that go in all, 4 may be the other's by chance. */
-	EXPECT_GE(without + 1024, with);
+	EXPECT_FALSE(tenant_pays(swap_vm_create, TENANTS "/memory.reclaim"));
 }
 
-static unsigned long pages_gone(struct reclaim *r, unsigned long first)
+static struct reclaim *swap_vm_create_shared(void)
+{
+	return swap_vm_create_charged(VM_MEM_SRC_SHMEM, TENANT);
+}
+
+/* The same if they do already, for they are charged for his memory. */
+HUP_TEST(swap, nobody_pays_twice)
+{
+	EXPECT_FALSE(tenant_pays(swap_vm_create_shared,
+				 TENANT "/memory.reclaim"));
+}
+
+static unsigned long pages_gone(struct reclaim *r, unsigned long first,
+				unsigned long nr)
 {
 	static unsigned char vec[VM_PAGES];
 	unsigned long i, gone = 0;
 
 	TEST_ASSERT(!mincore(r->mem.hva, r->mem.size, vec), "mincore");
-	for (i = first; i < first + KEPT_PAGES; i++)
+	for (i = first; i < first + nr; i++)
 		gone += !(vec[i] & 1);
 	return gone;
 }
@@ -128,18 +164,47 @@ HUP_TEST(swap, kept_is_last_of_its_own)
 
 	swap_vm_answers(r, KEPT_PAGES, HYPERUPCALL_NO_OPINION);
 	reclaim_little();
-	EXPECT_GE(pages_gone(r, 0), wanted / 2);
+	EXPECT_GE(pages_gone(r, 0, KEPT_PAGES), wanted / 2);
 	reclaim_free(r);
 
 	r = swap_vm_create();
 	swap_vm_answers(r, KEPT_PAGES, HYPERUPCALL_KEEP);
 	reclaim_little();
-	EXPECT_LE(pages_gone(r, 0), wanted / 8);
-	EXPECT_GE(pages_gone(r, KEPT_PAGES), wanted / 2);
+	EXPECT_LE(pages_gone(r, 0, KEPT_PAGES), wanted / 8);
+	EXPECT_GE(pages_gone(r, KEPT_PAGES, KEPT_PAGES), wanted / 2);
 
-	/* More than the rest: a host in need takes what it gets. */
-	reclaim_cgroup_write(TENANT_VM "/memory.reclaim", "56M");
-	EXPECT_GE(pages_gone(r, 0), KEPT_PAGES / 2);
+	/* As much as there is: a host in need takes what it gets. */
+	reclaim_cgroup_write(TENANT_VM "/memory.reclaim", "64M");
+	EXPECT_GE(pages_gone(r, 0, KEPT_PAGES), KEPT_PAGES / 2);
+	reclaim_free(r);
+}
+
+/*
+ * The host gets what it asks for, though most of what it looks at is to be kept,
+ * and not much more: MGLRU takes 64 pages for 32.
+ */
+HUP_TEST(swap, kept_is_not_in_the_way)
+{
+	struct reclaim *r = swap_vm_create();
+
+	swap_vm_answers(r, VM_PAGES - KEPT_PAGES, HYPERUPCALL_KEEP);
+	reclaim_little();
+	EXPECT_GE(VM_PAGES / 2, pages_gone(r, 0, VM_PAGES));
+	reclaim_free(r);
+}
+
+/* A limit that leaves room for half of what the guest wants to keep. */
+HUP_TEST(swap, nothing_ends_for_what_is_kept)
+{
+	struct reclaim *r = swap_vm_create();
+	unsigned long oom;
+
+	swap_vm_answers(r, VM_PAGES, HYPERUPCALL_KEEP);
+	oom = reclaim_number(TENANT_VM "/memory.events", "oom");
+	reclaim_write(TENANT_VM "/memory.max", "32M");
+	reclaim_write(TENANT_VM "/memory.max", "max");
+	EXPECT_EQ(oom, reclaim_number(TENANT_VM "/memory.events", "oom"));
+	EXPECT_LE(VM_PAGES / 2, pages_gone(r, 0, VM_PAGES));
 	reclaim_free(r);
 }
 

@@ -6,6 +6,7 @@
 #ifndef SELFTEST_KVM_HYPERUPCALL_RECLAIM_TENANT_H
 #define SELFTEST_KVM_HYPERUPCALL_RECLAIM_TENANT_H
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "reclaim_cgroup.h"
@@ -39,36 +40,55 @@ static inline void tenant_make_cgroups(void)
 	reclaim_write(TENANTS "/cgroup.subtree_control", "+memory");
 }
 
-static inline pid_t tenant_start(void)
-{
-	int ready[2];
+struct tenant {
 	pid_t pid;
-	char *mem;
-	char c;
+	int fd;
+};
 
-	TEST_ASSERT(!pipe(ready), "pipe");
-	pid = fork();
-	TEST_ASSERT(pid >= 0, "fork");
-	if (!pid) {
-		tenant_enter(TENANT);
-		mem = mmap(NULL, TENANT_SIZE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		TEST_ASSERT(mem != MAP_FAILED &&
-			    !madvise(mem, TENANT_SIZE, MADV_NOHUGEPAGE), "mmap");
-		memset(mem, 1, TENANT_SIZE);
-		TEST_ASSERT(write(ready[1], "", 1) == 1, "write");
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	TEST_ASSERT(read(ready[0], &c, 1) == 1, "the tenant failed");
-	close(ready[0]);
-	return pid;
+static inline void tenant_run(int fd)
+{
+	char *mem, c;
+
+	tenant_enter(TENANT);
+	mem = mmap(NULL, TENANT_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(mem != MAP_FAILED &&
+		    !madvise(mem, TENANT_SIZE, MADV_NOHUGEPAGE), "mmap");
+	TEST_ASSERT(read(fd, &c, 1) == 1, "read");
+	memset(mem, 1, TENANT_SIZE);
+	TEST_ASSERT(write(fd, "", 1) == 1, "write");
+	for (;;)
+		pause();
 }
 
-static inline void tenant_end(pid_t pid)
+/* Comes from fork(): before there is a VM whose memory it would share. */
+static inline void tenant_start(struct tenant *tenant)
 {
-	TEST_ASSERT(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid, "kill");
+	int fds[2];
+
+	TEST_ASSERT(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), "socket");
+	tenant->pid = fork();
+	TEST_ASSERT(tenant->pid >= 0, "fork");
+	if (!tenant->pid)
+		tenant_run(fds[1]);
+	close(fds[1]);
+	tenant->fd = fds[0];
+}
+
+/* Has its memory from now on. */
+static inline void tenant_fill(struct tenant *tenant)
+{
+	char c;
+
+	TEST_ASSERT(write(tenant->fd, "", 1) == 1 &&
+		    read(tenant->fd, &c, 1) == 1, "the tenant failed");
+}
+
+static inline void tenant_end(struct tenant *tenant)
+{
+	TEST_ASSERT(!kill(tenant->pid, SIGKILL) &&
+		    waitpid(tenant->pid, NULL, 0) == tenant->pid, "kill");
+	close(tenant->fd);
 }
 
 #endif /* SELFTEST_KVM_HYPERUPCALL_RECLAIM_TENANT_H */
