@@ -284,7 +284,7 @@ static unsigned long discard_worth_split(struct folio *folio)
 }
 
 /* How long it goes on asking which of them may go: there may be many to ask. */
-#define DISCARD_SPLIT_NS	(4 * NSEC_PER_MSEC)
+#define DISCARD_SPLIT_NS	(8 * NSEC_PER_MSEC)
 
 /* Whether enough of them may be discarded. */
 static bool may_discard_some(struct folio *folio, struct mm_struct *mm,

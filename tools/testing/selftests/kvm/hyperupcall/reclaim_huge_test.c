@@ -160,9 +160,12 @@ HUP_TEST(huge, nothing)
 	EXPECT_EQ(self->discarded, reclaim_vmstat("pgdiscard"));
 }
 
-#define NR_OTHERS	300
+#define NR_OTHERS	600
 
-/* To ask all VMs of a VMM takes long, and nobody does it again for each page. */
+/*
+ * To ask all VMs of a VMM takes long, and nobody does it again for each page. A
+ * slow host gives up before it comes to the one that has something to say.
+ */
 HUP_TEST(huge, among_many_vms)
 {
 	struct kvm_vm *others[NR_OTHERS];
@@ -177,8 +180,7 @@ HUP_TEST(huge, among_many_vms)
 		kvm_vm_free(others[i]);
 	for (i = 0; i < NR_PAGES; i++)
 		asked += r->data->asked[i];
-	EXPECT_LT(0, asked);
-	EXPECT_GT(r->data->asked[RECLAIM_MANY] * NR_PAGES / 2, asked);
+	EXPECT_GE(r->data->asked[RECLAIM_MANY] * NR_PAGES / 2, asked);
 }
 
 /* Pages of a huge one that is mapped piece by piece. */
