@@ -160,7 +160,7 @@ HUP_TEST(huge, nothing)
 	EXPECT_EQ(self->discarded, reclaim_vmstat("pgdiscard"));
 }
 
-#define NR_OTHERS	600
+#define NR_OTHERS	300
 
 /*
  * To ask all VMs of a VMM takes long, and nobody does it again for each page. A
