@@ -220,14 +220,45 @@ void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 	kvm_vcpu_srcu_read_lock(vcpu);
 }
 
+/*
+ * The emulator keeps translations that no flush takes back, and code that the
+ * guest may have patched meanwhile. KVM is in the middle of an instruction
+ * nearly everywhere between a VM exit and the next VM entry. It is not after an
+ * external interrupt, see kvm_steal_time_set_preempted(), nor while the vCPU
+ * blocks, nor between two ioctls of the VMM unless the second one has to complete what
+ * the first one began.
+ */
+static bool kvm_hyperupcall_between_insns(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->scheduled_out)
+		return !vcpu->arch.complete_userspace_io;
+
+	return vcpu->stat.generic.blocking ||
+	       (vcpu->wants_to_run && vcpu->arch.at_instruction_boundary);
+}
+
+/*
+ * Whether an interrupt that came now would be the next thing the vCPU does. An
+ * exception or another event whose delivery had begun comes before it, even
+ * if RFLAGS.IF is set.
+ */
+static bool kvm_hyperupcall_interruptible(struct kvm_vcpu *vcpu)
+{
+	return !kvm_event_needs_reinjection(vcpu) && !kvm_is_exception_pending(vcpu) &&
+	       kvm_x86_call(interrupt_allowed)(vcpu, false) > 0;
+}
+
 /**
  * kvm_hyperupcall_vcpu_put - a vCPU loses its physical CPU
  * @vcpu: the vCPU, whose state is still loaded
  *
  * Keeps what a program may want to know of a vCPU that does not run; some of
- * it can be read on Intel by the CPU that holds the VMCS only. Pairs with
- * kvm_hyperupcall_vcpu_load(): an odd sequence says that the vCPU is loaded. It
- * is that for hours, which is not what a seqcount_t is for.
+ * it can be read on Intel by the CPU that holds the VMCS only. Registers are
+ * read between two instructions alone: a vCPU that is preempted on its way into
+ * or out of a nested guest has register caches that must not be filled.
+ *
+ * Pairs with kvm_hyperupcall_vcpu_load(): an odd sequence says that the vCPU is
+ * loaded. It is that for hours, which is not what a seqcount_t is for.
  */
 void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu)
 {
@@ -236,15 +267,20 @@ void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu)
 	if (!kvm_has_hyperupcall(vcpu->kvm))
 		return;
 
-	hu->nested = is_guest_mode(vcpu);
-	hu->regs = (struct hyperupcall_regs) {
-		.rip = kvm_rip_read(vcpu),
-		.rsp = kvm_rsp_read(vcpu),
-		.rflags = kvm_get_rflags(vcpu),
-		.cr3 = kvm_read_cr3(vcpu),
-		.cpl = kvm_x86_call(get_cpl)(vcpu),
-	};
-	/* Pairs with the acquire in kvm_arch_hyperupcall_vcpu_regs(). */
+	hu->between_insns = kvm_hyperupcall_between_insns(vcpu);
+	hu->has_regs = hu->between_insns && !is_guest_mode(vcpu) && !is_smm(vcpu);
+	if (hu->has_regs) {
+		hu->regs = (struct hyperupcall_regs) {
+			.rip = kvm_rip_read(vcpu),
+			.rsp = kvm_rsp_read(vcpu),
+			.rflags = kvm_get_rflags(vcpu),
+			.cr3 = kvm_read_cr3(vcpu),
+			.cpl = kvm_x86_call(get_cpl)(vcpu),
+			.flags = kvm_hyperupcall_interruptible(vcpu) ?
+				 HYPERUPCALL_REGS_INTERRUPTIBLE : 0,
+		};
+	}
+	/* Pairs with the acquire in kvm_hyperupcall_read_snapshot(). */
 	smp_store_release(&hu->seq, hu->seq + 1);
 }
 
@@ -287,25 +323,32 @@ enum hyperupcall_vcpu_state kvm_arch_hyperupcall_vcpu_state(struct kvm_vcpu *vcp
 						HYPERUPCALL_VCPU_STOPPED;
 }
 
-int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_regs *regs)
+/*
+ * Copies what kvm_hyperupcall_vcpu_put() kept. Returns true if the vCPU had no
+ * physical CPU at some moment during the call; the copy is of that moment.
+ */
+static bool kvm_hyperupcall_read_snapshot(struct kvm_vcpu *vcpu, struct kvm_vcpu_hyperupcall *copy)
 {
 	struct kvm_vcpu_hyperupcall *hu = &vcpu->arch.hyperupcall;
-	struct hyperupcall_regs copy;
-	bool nested;
 	u32 seq;
 
 	/* Pairs with the release in kvm_hyperupcall_vcpu_put(). */
 	seq = smp_load_acquire(&hu->seq);
-	/* What kvm_hyperupcall_vcpu_put() writes meanwhile is not used. */
-	copy = data_race(hu->regs);
-	/* Nor is this. */
-	nested = data_race(hu->nested);
+	/* The second look at the sequence finds a copy that was written meanwhile. */
+	*copy = data_race(*hu);
 	/* Pairs with the barrier in kvm_hyperupcall_vcpu_load(). */
 	smp_rmb();
-	if ((seq & 1) || READ_ONCE(hu->seq) != seq || nested)
+	return !(seq & 1) && READ_ONCE(hu->seq) == seq;
+}
+
+int kvm_arch_hyperupcall_vcpu_regs(struct kvm_vcpu *vcpu, struct hyperupcall_regs *regs)
+{
+	struct kvm_vcpu_hyperupcall hu;
+
+	if (!kvm_hyperupcall_read_snapshot(vcpu, &hu) || !hu.has_regs)
 		return -EBUSY;
 
-	*regs = copy;
+	*regs = hu.regs;
 	return 0;
 }
 
@@ -323,16 +366,20 @@ static bool kvm_hyperupcall_may_nest(struct kvm_vcpu *vcpu)
  * kvm_arch_hyperupcall_flush_tlb - ask for a flush of a vCPU's guest TLB
  * @vcpu: the vCPU
  *
- * The request is made first and the mode looked at after that. A vCPU on its
- * way into the guest sets its mode first and looks at its requests after that
- * (see vcpu_enter_guest() and Documentation/virt/kvm/vcpu-requests.rst), so
- * that one of the two sees the other.
+ * The request is made first, and the sequence is looked at after that. A vCPU
+ * that gets a physical CPU makes its sequence odd first and looks at its
+ * requests after that, behind the barrier in vcpu_enter_guest() (see
+ * Documentation/virt/kvm/vcpu-requests.rst), so that one of the two sees the
+ * other. A vCPU without a physical CPU may be in the middle of an instruction
+ * that KVM emulates with translations from before the flush.
  *
- * Return: true if the vCPU executes no guest instruction before the flush.
+ * Return: true if the vCPU executes no guest instruction, and no rest of one,
+ * before the flush.
  */
 bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vcpu *me = kvm_get_running_vcpu();
+	struct kvm_vcpu_hyperupcall hu;
 
 	if (kvm_hyperupcall_may_nest(vcpu))
 		return false;
@@ -340,10 +387,12 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu)
 	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
 	/* Pairs with the barrier behind vcpu->mode = IN_GUEST_MODE. */
 	smp_mb__after_atomic();
-	if (READ_ONCE(vcpu->mode) != OUTSIDE_GUEST_MODE || kvm_hyperupcall_may_nest(vcpu))
+	if (!kvm_hyperupcall_read_snapshot(vcpu, &hu) || !hu.between_insns ||
+	    kvm_hyperupcall_may_nest(vcpu))
 		return false;
 
-	if (me)
+	/* Reclaim asks on behalf of any VM. */
+	if (me && me->kvm == vcpu->kvm)
 		++me->stat.hyperupcall_flushes;
 	return true;
 }
@@ -372,6 +421,9 @@ bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *targ
 	if (irqs_disabled())
 		return false;
 	if (irq->delivery_mode != APIC_DM_FIXED || irq->trig_mode || !kvm_lapic_enabled(target))
+		return false;
+	/* The programs are the kernel's, which knows nothing of what SMM sends. */
+	if (is_smm(sender))
 		return false;
 
 	/* All of it, for the guest sees all of it. */

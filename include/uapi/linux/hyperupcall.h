@@ -188,7 +188,9 @@ enum hyperupcall_helper {
 	 * physical CPU to @regs, which points to @size bytes of the stack;
 	 * @size is sizeof(struct hyperupcall_regs). Returns zero, -ENOENT if
 	 * there is no such vCPU, -EBUSY if it has a physical CPU or just got
-	 * or lost one, -EINVAL for another size. @regs is zero then.
+	 * or lost one, if the hypervisor is in the middle of an instruction
+	 * that it emulates, or if the vCPU is in SMM or runs a nested guest,
+	 * -EINVAL for another size. @regs is zero then.
 	 */
 	HYPERUPCALL_HELPER_VCPU_REGS,
 
@@ -197,8 +199,9 @@ enum hyperupcall_helper {
 	 *
 	 * Asks for a flush of every guest-virtual translation of the vCPU,
 	 * and of what it caches of the guest's page tables. Returns 1 if the
-	 * vCPU executes no guest instruction before that flush, 0 if it was
-	 * executing the guest and may not see the flush in time (nothing
+	 * vCPU executes no guest instruction before that flush, 0 if it has a
+	 * physical CPU, or the hypervisor is in the middle of an instruction
+	 * that it emulates, and the flush may not be in time (nothing
 	 * else is guaranteed then), or -ENOENT.
 	 */
 	HYPERUPCALL_HELPER_FLUSH_TLB,
@@ -206,14 +209,23 @@ enum hyperupcall_helper {
 	__HYPERUPCALL_HELPER_MAX,
 };
 
+/*
+ * struct hyperupcall_regs::flags: an interrupt would be taken before the vCPU's
+ * next instruction. RFLAGS.IF is set, there is no interrupt shadow, and no
+ * exception, interrupt or NMI is in the course of being delivered. What is
+ * done for a vCPU in this state could have been done by an interrupt handler
+ * that ran there and then.
+ */
+#define HYPERUPCALL_REGS_INTERRUPTIBLE	(1U << 0)
+
 /**
  * struct hyperupcall_regs - a vCPU's cached registers
  * @rip: instruction pointer
  * @rsp: stack pointer
  * @rflags: flags
  * @cr3: page-table base
- * @cpl: privilege level
- * @reserved: zero
+ * @cpl: privilege level, 0 to 3
+ * @flags: HYPERUPCALL_REGS_INTERRUPTIBLE; other bits are zero
  */
 struct hyperupcall_regs {
 	__u64 rip;
@@ -221,7 +233,7 @@ struct hyperupcall_regs {
 	__u64 rflags;
 	__u64 cr3;
 	__u32 cpl;
-	__u32 reserved;
+	__u32 flags;
 };
 
 /**

@@ -244,3 +244,40 @@ long ipi_load_counter(struct hup *h, uint32_t data, int n, int answer)
 	hup_emit_return(&a, answer);
 	return hup_load_asm(h, &a);
 }
+
+/* Stores r0 to word @n of the helpers' results. */
+static void emit_result(struct hup_asm *a, uint32_t data, int n)
+{
+	hup_emit_address(a, BPF_REG_2, IPI_AT(data, helper[n]));
+	hup_emit(a, BPF_STX_MEM(BPF_DW, BPF_REG_2, BPF_REG_0, 0));
+}
+
+long ipi_load_helpers(struct hup *h, uint32_t data)
+{
+	const int size = sizeof(struct hyperupcall_regs);
+	struct hup_asm a = {};
+	int off;
+
+	hup_emit(&a, IPI_LOAD(BPF_REG_6, target));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6));
+	hup_emit(&a, HUP_CALL(FLUSH_TLB));
+	emit_result(&a, data, 0);
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6));
+	hup_emit(&a, HUP_CALL(VCPU_STATE));
+	emit_result(&a, data, 1);
+
+	for (off = -size; off < 0; off += 8)
+		hup_emit(&a, BPF_ST_MEM(BPF_DW, BPF_REG_10, off, 0));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_7, BPF_REG_10));
+	hup_emit(&a, BPF_ALU64_IMM(BPF_ADD, BPF_REG_7, -size));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6));
+	hup_emit(&a, BPF_MOV64_REG(BPF_REG_2, BPF_REG_7));
+	hup_emit(&a, BPF_MOV64_IMM(BPF_REG_3, size));
+	hup_emit(&a, HUP_CALL(VCPU_REGS));
+	emit_result(&a, data, 2);
+
+	hup_emit_address(&a, BPF_REG_2, IPI_AT(data, regs));
+	hup_emit_copy(&a, BPF_REG_2, BPF_REG_7, size);
+	hup_emit_return(&a, HYPERUPCALL_CONSUMED);
+	return hup_load_asm(h, &a);
+}

@@ -124,6 +124,12 @@ void ipi_emit_asked(struct hup_asm *a, uint32_t data);
 /* Counts who was asked about what, and says @answer. */
 long ipi_load_answer(struct hup *h, uint32_t data, int answer);
 
+/*
+ * Calls every helper for the event's target: results go to helper[], flush_tlb()
+ * first, then vcpu_state() and vcpu_regs(), and registers to regs. Says CONSUMED.
+ */
+long ipi_load_helpers(struct hup *h, uint32_t data);
+
 /* Adds one to count[@n], and says @answer. */
 long ipi_load_counter(struct hup *h, uint32_t data, int n, int answer);
 

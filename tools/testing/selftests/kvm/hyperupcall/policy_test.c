@@ -318,6 +318,24 @@ HUP_TEST(policy, cpuid_of_the_vmm)
 	hup_free(off);
 }
 
+/* A VMM that hides KVM from its guest may have KVM keep to that. */
+HUP_TEST(policy, cpuid_is_enforced)
+{
+	struct hyperupcall_query query = {};
+	struct hup *h = hup_create_vm(1);
+	struct kvm_vcpu *vcpu;
+
+	EXPECT_EQ(0, hup_enable(h->vm, NULL, 0));
+	hup_add_vcpus(h);
+	vcpu = h->vcpus[0].vcpu;
+	vcpu_enable_cap(vcpu, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1);
+	vcpu_clear_cpuid_entry(vcpu, KVM_CPUID_SIGNATURE);
+	hup_boot(h);
+	EXPECT_EQ(-KVM_ENOSYS, hup_op(h, HYPERUPCALL_QUERY, &query,
+				      sizeof(query)));
+	hup_free(h);
+}
+
 /* Of the confidential VMs, those that need no hardware. */
 HUP_TEST(policy, confidential_vm)
 {

@@ -433,6 +433,8 @@ static void fuzz_vm_create(struct fuzz_vm *f)
 
 	f->h = h;
 	hup_guest(h, 1, guest_enable_apic, 0, 0, 0, 0);
+	/* It is not in the middle of an instruction, as the model has it. */
+	vcpu_run_complete_io(h->vcpus[1].vcpu);
 	f->pages.size = NR_PAGES * PAGE;
 	f->pages.gva = vm_vaddr_alloc(h->vm, f->pages.size, KVM_UTIL_MIN_VADDR);
 	f->pages.hva = addr_gva2hva(h->vm, f->pages.gva);

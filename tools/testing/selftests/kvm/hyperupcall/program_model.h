@@ -118,7 +118,8 @@ static inline void model_helper(struct model *m, int helper)
 			     HYPERUPCALL_VCPU_RUNNING;
 		break;
 	case HYPERUPCALL_HELPER_FLUSH_TLB:
-		ret = 1;
+		/* The other vCPU has no physical CPU, and is between instructions. */
+		ret = !!vcpu;
 		break;
 	case HYPERUPCALL_HELPER_VCPU_REGS:
 		model_regs_helper(m, vcpu);
