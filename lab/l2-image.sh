@@ -38,6 +38,7 @@ list()
 	echo "/init $root/lab/l2-init"
 	echo "/bin/busybox /bin/busybox"
 	echo "/bin/come-and-go $root/lab/come-and-go"
+	echo "/bin/patch-text $root/lab/patch-text"
 	echo "/bin/shootdown $out/bin/shootdown"
 	echo "/bin/shootdown_check $out/bin/shootdown_check"
 	echo "/bin/churn $out/bin/churn"
@@ -45,6 +46,7 @@ list()
 	echo "/bin/page-types $out/bin/page-types"
 	echo "/bin/kexec_file $out/bin/kexec_file"
 	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"
+	echo "/text_sync.ko $build/text_sync/text_sync.ko"
 }
 
 tree=$out/initramfs.d

@@ -3,19 +3,19 @@
 #
 # Builds modules for the kernel in build/linux: the guest's, hyperupcall.ko with
 # its programs, into build/guest; the tests want the programs that are wrong on
-# purpose, too. And late_flush.ko, which a test puts into the host, into
-# build/late_flush.
+# purpose, too. And those of tests: late_flush.ko for the host, text_sync.ko for
+# the guest, each into build/ under its name.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/lab/env.sh"
 out=$build/guest
-late_flush=$build/late_flush
+test_modules='late_flush text_sync'
 
 inputs()
 {
 	find "$root/guest/hyperupcall_mod" "$root/include/uapi" \
-		"$root/lab/tests/late_flush" -type f -print0 |
+		"$root"/lab/tests/*/ -type f -print0 |
 		sort -z | xargs -0 sha256sum
 	cat "$obj/.hyperupcall-build"
 }
@@ -25,9 +25,11 @@ compile()
 	make -C "$root/guest/hyperupcall_mod" KDIR="$obj" OUT="$out" \
 		HYPERUPCALL_TEST=1 CC='ccache gcc' -j"$jobs"
 	# The kernel's build writes beside the sources.
-	mkdir -p "$late_flush"
-	ln -sf "$root"/lab/tests/late_flush/* "$late_flush/"
-	kmake M="$late_flush" modules
+	for name in $test_modules; do
+		mkdir -p "$build/$name"
+		ln -sf "$root/lab/tests/$name"/* "$build/$name/"
+		kmake M="$build/$name" modules
+	done
 }
 
 [ "${1-}" != --compile ] || { compile; exit; }

@@ -10,7 +10,6 @@
 #include <linux/mmzone.h>
 #include <linux/page-flags.h>
 #include <asm/page_types.h>
-#include <asm/processor-flags.h>
 #include <asm-generic/qspinlock_types.h>
 
 int main(void)
@@ -19,7 +18,6 @@ int main(void)
 	DEFINE(NR_PAGE_ORDERS, NR_PAGE_ORDERS);
 	DEFINE(PTRS_PER_PTE, PTRS_PER_PTE);
 	DEFINE(PAGE_MAPPING_ANON, PAGE_MAPPING_ANON);
-	DEFINE(X86_EFLAGS_IF, X86_EFLAGS_IF);
 	DEFINE(CALL_FUNCTION_VECTOR, CALL_FUNCTION_VECTOR);
 	DEFINE(CALL_FUNCTION_SINGLE_VECTOR, CALL_FUNCTION_SINGLE_VECTOR);
 	DEFINE(_Q_LOCKED_VAL, _Q_LOCKED_VAL);

@@ -4,11 +4,12 @@
  *
  * smp_call_function_many_cond() puts a call on the target CPU's
  * call_single_queue and sends an IPI if the queue was empty. This program is
- * asked before that IPI is delivered. If the target's vCPU is outside guest
- * mode, and all that the queued calls would do there is to flush the TLB or to
- * be a barrier, then it has the hypervisor flush that vCPU's TLB before its
- * next instruction, takes the calls off the queue and tells their senders that
- * they are done. The target is not disturbed; an idle one sleeps on.
+ * asked before that IPI is delivered. If the target's vCPU has no physical CPU,
+ * could take an interrupt where it stopped, and all that the queued calls would
+ * do there is to flush the TLB or to be a barrier, then the program has the
+ * hypervisor flush that vCPU's TLB before its next instruction, takes the calls
+ * off the queue and tells their senders that they are done. The target is not
+ * disturbed; an idle one sleeps on.
  *
  * Why no call is lost, and no flush:
  *
@@ -37,32 +38,51 @@
  * program has no opinion for that target until then. Wherever the program has
  * no opinion the IPI is delivered, as if there were no program.
  *
+ * The moment. A sender learns more from an answer than that a function has run:
+ * the target had interrupts enabled, it has left each exception handler that it
+ * was in when the call was queued, and each walk of page tables with interrupts
+ * off. What the callers of these functions rely on, in 6.1 to 7.3:
+ *
+ *	flush_tlb_func()	the flush; where tables are freed, also that a
+ *				walker with interrupts off is done (GUP-fast)
+ *	do_flush_tlb_all()	the flush, and such walkers of the kernel's
+ *	do_kernel_range_flush()	tables: pmd_free_pte_page() frees one next
+ *				(perf_get_page_size(), spurious_kernel_fault())
+ *	tlb_remove_table_smp_sync()	walkers only
+ *	ipi_mb()		a barrier
+ *	ipi_sync_core()		that user mode goes on with new instructions
+ *	do_sync_core()		that no old instruction is executed, and that no
+ *				CPU is in a breakpoint handler for an int3 that
+ *				was there (text_poke_bp_batch(), kprobes, static
+ *				keys, static calls, ftrace)
+ *
+ * None of them waits for RCU by an IPI. All of it holds if the program acts as if
+ * the target took the IPI where it stopped, and so that is the condition for
+ * each call: vcpu_regs() says HYPERUPCALL_REGS_INTERRUPTIBLE after the guard was
+ * pushed. Interrupts are on then, and no exception is about to be delivered; a
+ * breakpoint that waits for its delivery has interrupts on, and its handler is
+ * yet to come. The target may run and stop again between that and the flush:
+ * what it is in the middle of then, it began after the calls were queued.
+ *
  * The flush. All calls behind the guard were queued before it was pushed, and
  * flush_tlb() is called after: the page tables were changed before the request
- * is made. It returns 1 only if the target's vCPU was outside guest mode after
- * that, and then it executes nothing before the flush, which covers every
- * address space, every PCID, global pages and paging-structure caches, so it
- * is at least what any of the calls would do. It does not matter if the target
- * has entered the guest by the time the calls are taken. The target does not
- * learn of the tlb_gen that it has caught up to: it will flush once more than
- * needed when it switches, as after KVM's paravirtual flush. A target in lazy
- * TLB mode stays there: flush_tlb_func() would switch to init_mm, only to make
- * sure that nothing of the freed tables is cached. A target that is about to
- * switch to the mm, and has read the old tlb_gen, is like one that switched
- * before: the flush empties the PCID that it is going to load.
+ * is made. It returns 1 only if the target's vCPU had no physical CPU after
+ * that and the hypervisor was not emulating an instruction for it. Then the vCPU
+ * executes nothing before the flush, which covers every address space, every
+ * PCID, global pages and paging-structure caches, so it is at least what any of
+ * the calls would do. It does not matter if the target has entered the guest by
+ * the time the calls are taken. The target does not learn of the tlb_gen that it
+ * has caught up to: it will flush once more than needed when it switches, as
+ * after KVM's paravirtual flush. A target in lazy TLB mode stays there:
+ * flush_tlb_func() would switch to init_mm, only to make sure that nothing of
+ * the freed tables is cached. A target that is about to switch to the mm, and
+ * has read the old tlb_gen, is like one that switched before: the flush empties
+ * the PCID that it is going to load.
  *
- * Interrupts off. Lockless walkers of page tables (GUP-fast) disable interrupts
- * to hold off the IPI of whoever frees tables. A call with which tables are
- * freed is completed only if the target was seen with interrupts enabled after
- * it was queued: a walk that began before is over, and one that begins later
- * does not find the table. Other calls may be completed at any place: nothing
- * else of what the kernel does with interrupts off relies on the old contents
- * of a TLB.
- *
- * Barriers. membarrier() and text patching want a full barrier, or an
- * instruction that serializes, on the target between the sender's two
- * barriers. What the target did before its VM exit is visible to whoever sees
- * it outside guest mode, and the VM entry after the request serializes.
+ * Barriers. ipi_mb() is a full barrier. ipi_sync_core() and do_sync_core() make
+ * sure that the target executes no instruction that it had fetched before. What
+ * the target did before its VM exit is visible to a sender that sees it without
+ * a physical CPU, and the VM entry after the request serializes.
  *
  * Completion. As in __flush_smp_call_function_queue(), u_flags becomes zero,
  * by a store after everything else: x86 keeps stores in order. From then on
@@ -85,7 +105,7 @@
 
 extern struct llist_head call_single_queue __ksym;
 
-/* Calls whose work is a flush, or less than that. */
+/* Calls whose work is a flush. */
 extern void flush_tlb_func(void *info) __ksym;
 extern void do_flush_tlb_all(void *info) __ksym;
 extern void do_kernel_range_flush(void *info) __ksym;
@@ -95,7 +115,7 @@ extern void ipi_mb(void *info) __ksym __weak;
 extern void ipi_sync_core(void *info) __ksym __weak;
 extern void do_sync_core(void *info) __ksym __weak;
 
-/* A call that waits for those who have interrupts disabled. */
+/* A call whose work is that it was answered. */
 extern void tlb_remove_table_smp_sync(void *info) __ksym __weak;
 
 /* The guard's work: none. */
@@ -115,73 +135,43 @@ u64 __guest count_consumed;	/* IPIs */
 u64 __guest count_completed;	/* calls */
 u64 __guest count_running;	/* IPIs whose target ran */
 u64 __guest count_foreign;	/* IPIs with another call in the queue */
-u64 __guest count_irqs_off;	/* IPIs that had to wait for irqs on */
+u64 __guest count_irqs_off;	/* IPIs that the target could not take yet */
 u64 __guest count_contended;	/* IPIs that met another sender or the target */
 
 /* A longer queue is left to the target. */
 #define MAX_CALLS	16
 
-/* What a call wants; the smaller, the harder to have. */
-enum effect {
-	EFFECT_FOREIGN,		/* something else, or unknown */
-	EFFECT_FLUSH_IRQS_ON,	/* a flush while interrupts are enabled */
-	EFFECT_FLUSH,		/* what a flush and a VM entry do */
-};
-
-/*
- * The sender's flush_tlb_info is in its per-CPU area. Those of other senders
- * are not looked for.
- */
-static __always_inline enum effect
-flush_effect(call_single_data_t __guest *csd,
-	     const struct hyperupcall_cpu *sender)
-{
-	struct flush_tlb_info __guest *info;
-
-	info = guest_in_per_cpu((struct flush_tlb_info *)csd->info, sender);
-	if (!info || info->freed_tables)
-		return EFFECT_FLUSH_IRQS_ON;
-	return EFFECT_FLUSH;
-}
-
-static __always_inline enum effect
-call_effect(call_single_data_t __guest *csd,
-	    const struct hyperupcall_cpu *sender)
+/* Is all of this call's work to be answered, after a flush and a barrier? */
+static __always_inline bool is_flush_or_barrier(call_single_data_t __guest *csd)
 {
 	u32 flags = READ_ONCE(csd->node.u_flags);
 	u64 func = (u64)READ_ONCE(csd->func);
 
 	if (flags != (CSD_FLAG_LOCK | CSD_TYPE_SYNC) &&
 	    flags != (CSD_FLAG_LOCK | CSD_TYPE_ASYNC))
-		return EFFECT_FOREIGN;
+		return false;
 
-	if (func == (u64)flush_tlb_func)
-		return flush_effect(csd, sender);
-	if (func == (u64)tlb_remove_table_smp_sync)
-		return EFFECT_FLUSH_IRQS_ON;
-	if (func == (u64)do_flush_tlb_all ||
-	    func == (u64)do_kernel_range_flush ||
-	    func == (u64)ipi_mb ||
-	    func == (u64)ipi_sync_core ||
-	    func == (u64)do_sync_core)
-		return EFFECT_FLUSH;
-	return EFFECT_FOREIGN;
+	return func == (u64)flush_tlb_func ||
+	       func == (u64)do_flush_tlb_all ||
+	       func == (u64)do_kernel_range_flush ||
+	       func == (u64)ipi_mb ||
+	       func == (u64)ipi_sync_core ||
+	       func == (u64)do_sync_core ||
+	       func == (u64)tlb_remove_table_smp_sync;
 }
 
 /*
- * What it takes to have all calls done, from @node to the end of the queue.
- * Those of smp_call_function_many_cond() are in the target's per-CPU area; a
- * call on a stack, an irq_work, or a task to be woken up may be elsewhere. The
- * target may be running them meanwhile, and then the answer means nothing; the
- * caller will notice.
+ * Are all calls such, from @node to the end of the queue? Those of
+ * smp_call_function_many_cond() are in the target's per-CPU area; a call on a
+ * stack, an irq_work, or a task to be woken up may be elsewhere. The target may
+ * be running them meanwhile, and then the answer means nothing; the caller will
+ * notice.
  */
-static __noinline enum effect
-queue_effect(u64 node, const struct hyperupcall_cpu *target,
-	     const struct hyperupcall_cpu *sender)
+static __noinline u64
+calls_are_known(u64 node, const struct hyperupcall_cpu *target)
 {
-	enum effect effect = EFFECT_FLUSH;
 	call_single_data_t __guest *csd;
-	enum effect one;
+	u64 known = 1;
 	int i;
 
 	unrolled for (i = 0; i < MAX_CALLS; i++) {
@@ -189,15 +179,14 @@ queue_effect(u64 node, const struct hyperupcall_cpu *target,
 					     node.llist);
 		if (!csd)
 			continue;
-		one = call_effect(csd, sender);
-		effect = forget(min(effect, one));
+		known = forget(known & is_flush_or_barrier(csd));
 	}
-	return node ? EFFECT_FOREIGN : effect;
+	return node ? 0 : known;
 }
 
 /*
  * Tell the senders of all calls from @node on that they are done. These are
- * the calls that queue_effect() has seen, which are at most MAX_CALLS.
+ * the calls that calls_are_known() has seen, which are at most MAX_CALLS.
  */
 static __noinline void
 complete_calls(u64 node, const struct hyperupcall_cpu *target)
@@ -216,14 +205,6 @@ complete_calls(u64 node, const struct hyperupcall_cpu *target)
 	}
 }
 
-static __always_inline bool irqs_enabled(u32 vcpu)
-{
-	struct hyperupcall_regs regs = {};
-
-	return !hyperupcall_vcpu_regs(vcpu, &regs, sizeof(regs)) &&
-	       regs.rflags & X86_EFLAGS_IF;
-}
-
 #ifndef TLB_BROKEN
 static __always_inline bool may_consume(struct hyperupcall_ctx *ctx)
 {
@@ -231,14 +212,18 @@ static __always_inline bool may_consume(struct hyperupcall_ctx *ctx)
 	       ctx->interrupt.target_state == HYPERUPCALL_VCPU_HALTED;
 }
 
-/* Is @effect guaranteed now? See at the top why the order does not matter. */
-static __always_inline bool have_effect(enum effect effect, u32 vcpu)
+static __always_inline bool is_interruptible(u32 vcpu)
 {
-	if (effect == EFFECT_FOREIGN) {
-		atomic_add64(&count_foreign, 1);
-		return false;
-	}
-	if (effect == EFFECT_FLUSH_IRQS_ON && !irqs_enabled(vcpu)) {
+	struct hyperupcall_regs regs = {};
+
+	return !hyperupcall_vcpu_regs(vcpu, &regs, sizeof(regs)) &&
+	       regs.flags & HYPERUPCALL_REGS_INTERRUPTIBLE;
+}
+
+/* Is it as if @vcpu had taken the IPI? See "The moment" and "The flush". */
+static __always_inline bool act_for(u32 vcpu)
+{
+	if (!is_interruptible(vcpu)) {
 		atomic_add64(&count_irqs_off, 1);
 		return false;
 	}
@@ -255,9 +240,9 @@ static __always_inline bool may_consume(struct hyperupcall_ctx *ctx)
 	return true;
 }
 
-static __always_inline bool have_effect(enum effect effect, u32 vcpu)
+static __always_inline bool act_for(u32 vcpu)
 {
-	return effect != EFFECT_FOREIGN;
+	return true;
 }
 #endif
 
@@ -285,12 +270,11 @@ static __always_inline bool prepare_guard(call_single_data_t __guest *guard,
 /* With the lock of @t held, and its guard not in use. */
 static __always_inline u64
 consume_calls(struct target __guest *t, u32 vcpu,
-	      const struct hyperupcall_cpu *target,
-	      const struct hyperupcall_cpu *sender)
+	      const struct hyperupcall_cpu *target)
 {
 	struct llist_head __guest *queue;
 	u64 guard = guest_gva(&t->guard);
-	enum effect effect;
+	bool known;
 	u64 first;
 
 	queue = guest_per_cpu_ptr(&call_single_queue, target);
@@ -305,8 +289,10 @@ consume_calls(struct target __guest *t, u32 vcpu,
 		goto contended;
 	}
 
-	effect = queue_effect(first, target, sender);
-	if (!have_effect(effect, vcpu)) {
+	known = calls_are_known(first, target);
+	if (!known)
+		atomic_add64(&count_foreign, 1);
+	if (!known || !act_for(vcpu)) {
 		if (cmpxchg64(&queue->first, guard, first) == guard)
 			WRITE_ONCE(t->guard.node.u_flags, 0);
 		return HYPERUPCALL_NO_OPINION;
@@ -328,7 +314,7 @@ contended:
 SEC("hyperupcall/interrupt")
 u64 tlb(struct hyperupcall_ctx *ctx)
 {
-	struct hyperupcall_cpu target, sender;
+	struct hyperupcall_cpu target;
 	u32 vcpu = ctx->interrupt.target;
 	u64 ret = HYPERUPCALL_NO_OPINION;
 	struct target __guest *t;
@@ -340,7 +326,7 @@ u64 tlb(struct hyperupcall_ctx *ctx)
 		atomic_add64(&count_running, 1);
 		return HYPERUPCALL_NO_OPINION;
 	}
-	if (!guest_cpu(vcpu, &target) || !guest_cpu(ctx->vcpu, &sender))
+	if (!guest_cpu(vcpu, &target))
 		return HYPERUPCALL_NO_OPINION;
 
 	t = &targets[vcpu];
@@ -349,7 +335,7 @@ u64 tlb(struct hyperupcall_ctx *ctx)
 		return HYPERUPCALL_NO_OPINION;
 	}
 	if (!READ_ONCE(t->guard.node.u_flags))
-		ret = consume_calls(t, vcpu, &target, &sender);
+		ret = consume_calls(t, vcpu, &target);
 	guest_unlock(&t->lock);
 	return ret;
 }
