@@ -15,6 +15,7 @@
 #include <linux/btf_ids.h>
 #include <linux/filter.h>
 #include <linux/nospec.h>
+#include <linux/ratelimit.h>
 #include <linux/sched/user.h>
 
 static struct bpf_hyperupcall_run_ctx *hyperupcall_run_ctx(void)
@@ -39,18 +40,17 @@ __bpf_kfunc s64 bpf_hyperupcall_vcpu_regs(u32 vcpu, void *regs, u32 regs__sz)
 
 	/*
 	 * The buffer is on the program's stack, and as large as the verifier
-	 * knows, unless the CPU has mispredicted a branch: one of the program's
-	 * before the first barrier, the one here before the second.
+	 * thinks: write all of one size, or nothing. The barrier is for a CPU that
+	 * mispredicts a branch, one of the program's or the one here.
 	 */
-	barrier_nospec();
-	if (regs__sz != sizeof(copy)) {
-		memset(regs, 0, regs__sz);
+	if (regs__sz != sizeof(copy))
 		return -EINVAL;
-	}
 
 	ret = run_ctx->ops->vcpu_regs(run_ctx->vm, vcpu, &copy);
 	barrier_nospec();
 	memcpy(regs, &copy, sizeof(copy));
+	/* A load of the program that bypasses these stores would find older ones. */
+	barrier_nospec();
 	return ret;
 }
 
@@ -178,6 +178,27 @@ static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *loa
 	return prog;
 }
 
+/*
+ * Where the text of a program was another one's, all CPUs flush their branch
+ * predictors: all guests together do that 100 times a second at most.
+ */
+static int hyperupcall_wait(void)
+{
+	static DEFINE_RATELIMIT_STATE(loads, HZ, 100);
+
+	if (!static_branch_unlikely(&bpf_pred_flush_enabled))
+		return 0;
+
+	ratelimit_set_flags(&loads, RATELIMIT_MSG_ON_RELEASE);
+	while (!__ratelimit(&loads)) {
+		if (signal_pending(current))
+			return -EAGAIN;
+		schedule_timeout_interruptible(1);
+	}
+
+	return 0;
+}
+
 /**
  * bpf_hyperupcall_load - verify and compile a guest's program
  * @load: the program
@@ -194,6 +215,10 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 	int err;
 
 	load->log_true_size = 0;
+	err = hyperupcall_wait();
+	if (err)
+		return ERR_PTR(err);
+
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_HYPERUPCALL;
 	attr.insn_cnt = load->insn_cnt;

@@ -11,13 +11,14 @@
  *	ffffc90101e68fff	offset 4 GiB - 1
  *	ffffc90101e69000	guard, 32 KiB
  *
- * For a load of 8 bytes at offset r1 the x86 JIT emits
+ * For a load of 8 bytes at offset r1 of a strict program the x86 JIT emits
  *
- *	mov eax, edi
- *	mov rax, qword ptr [rax + r12 + off]
+ *	mov r11d, edi
+ *	mov rax, qword ptr [r11 + r12 + off]
  *
- * with the start in r12 and off a signed 16-bit constant. Whatever is in rdi,
- * also under misspeculation, the address is in the window or its guards.
+ * with the start in r12 and off a signed 16-bit constant. Each load and store has
+ * its own 32-bit move, and each atomic operation its own 32-bit AND: whatever is
+ * in rdi, also under misspeculation, the address is in the window or its guards.
  */
 #include <linux/bpf_window.h>
 #include <linux/mm.h>

@@ -189,8 +189,9 @@ enum hyperupcall_helper {
 	 * @size is sizeof(struct hyperupcall_regs). Returns zero, -ENOENT if
 	 * there is no such vCPU, -EBUSY if it has a physical CPU or just got
 	 * or lost one, if the hypervisor is in the middle of an instruction
-	 * that it emulates, or if the vCPU is in SMM or runs a nested guest,
-	 * -EINVAL for another size. @regs is zero then.
+	 * that it emulates, or if the vCPU is in SMM or runs a nested guest;
+	 * @regs is zero then. Returns -EINVAL for another @size, and leaves
+	 * @regs alone.
 	 */
 	HYPERUPCALL_HELPER_VCPU_REGS,
 

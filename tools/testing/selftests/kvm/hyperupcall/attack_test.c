@@ -4,10 +4,7 @@
  * get: a way around a limit, around the verifier, or memory that nobody pays.
  */
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-#include <linux/bpf.h>
 
 #include "kvm_test_harness.h"
 #include "locked_memory.h"
@@ -23,81 +20,6 @@ FIXTURE_SETUP(attack)
 
 FIXTURE_TEARDOWN(attack)
 {
-}
-
-/* More than the verifier follows a misprediction for. */
-#define FAR	6000
-
-/*
- * Reads where the first word of the event's data points to, if a CPU takes the
- * second branch for the wrong one. Between the two are jumps that are never
- * taken, which the JIT gets to see nothing of: they take no time.
- */
-static unsigned int build_gadget(struct bpf_insn *insns, unsigned int far)
-{
-	unsigned int n = 0;
-
-	insns[n++] = HUP_DATA(BPF_REG_2, BPF_REG_1, 0);
-	insns[n++] = HUP_DATA(BPF_REG_0, BPF_REG_1, 1);
-	insns[n++] = BPF_MOV64_IMM(BPF_REG_5, 0);
-	insns[n++] = BPF_ALU64_IMM(BPF_AND, BPF_REG_0, 1);
-	insns[n++] = BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, 1);
-	insns[n++] = BPF_MOV64_REG(BPF_REG_2, BPF_REG_1);
-	insns[n++] = BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, far + 2);
-	while (far--)
-		insns[n++] = BPF_JMP_IMM(BPF_JNE, BPF_REG_5, 0, far + 4);
-	insns[n++] = BPF_LDX_MEM(BPF_B, BPF_REG_0, BPF_REG_2, 0);
-	insns[n++] = BPF_EXIT_INSN();
-	insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 0);
-	insns[n++] = BPF_EXIT_INSN();
-	/* Where no jump goes. */
-	insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 1);
-	insns[n++] = BPF_EXIT_INSN();
-	return n;
-}
-
-/* Bytes of machine code of the program that was loaded last. */
-static uint32_t jited_len(void)
-{
-	union bpf_attr attr = {};
-	struct bpf_prog_info info = {};
-	int fd;
-
-	while (!syscall(SYS_bpf, BPF_PROG_GET_NEXT_ID, &attr, sizeof(attr)))
-		attr.start_id = attr.next_id;
-	attr = (union bpf_attr) { .prog_id = attr.start_id };
-	fd = syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &attr, sizeof(attr));
-	TEST_ASSERT(fd >= 0, "BPF_PROG_GET_FD_BY_ID");
-	attr = (union bpf_attr) {
-		.info = { fd, sizeof(info), (uintptr_t)&info },
-	};
-	TEST_ASSERT(!syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)),
-		    "BPF_OBJ_GET_INFO_BY_FD");
-	close(fd);
-	return info.jited_prog_len;
-}
-
-/* A program may be taken if the jumps are still there, so that they take time. */
-HUP_TEST(attack, gadget_behind_jumps_that_vanish)
-{
-	static const unsigned int fars[] = { 1, FAR / 2, FAR };
-	struct bpf_insn insns[FAR + 16];
-	struct hup *h = hup_create(1);
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(fars); i++) {
-		unsigned int n = build_gadget(insns, fars[i]);
-
-		if (hup_load(h, insns, n) == -EACCES) {
-			EXPECT_NE(NULL, strstr(h->log.hva,
-					       "R2 invalid mem access 'scalar'"));
-			continue;
-		}
-		EXPECT_LT(1, fars[i]);
-		/* A test and a conditional jump take five bytes at least. */
-		EXPECT_LT(5 * fars[i], jited_len());
-	}
-	hup_free(h);
 }
 
 /* A state of programs that do nothing. */

@@ -108,6 +108,9 @@ static inline void gen_atomic_at(struct gen *g, int dst, int off, int size,
 
 	if (src < 0 || (op == BPF_CMPXCHG && g->now.regs[0] != KIND_SCALAR))
 		return;
+	/* A comparison of halves that succeeds, with something in the other half. */
+	if (op == BPF_CMPXCHG && size == BPF_W && gen_below(g, 2))
+		gen_emit(g, BPF_LDX_MEM(BPF_DW, BPF_REG_0, dst, off));
 	gen_emit(g, BPF_ATOMIC_OP(size, op, dst, src, off));
 }
 

@@ -4,6 +4,7 @@
  * nothing with them.
  */
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -369,6 +370,89 @@ HUP_TEST(bpf, outlives_the_vm)
 	}
 	EXPECT_EQ(-ENOENT, fd);
 	self->fd = -1;
+}
+
+/* Lines of /proc/kallsyms with @name. */
+static int kallsyms(const char *name)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	char line[512];
+	int n = 0;
+
+	TEST_ASSERT(f, "cannot read /proc/kallsyms");
+	while (fgets(line, sizeof(line), f))
+		n += !!strstr(line, name);
+	fclose(f);
+	return n;
+}
+
+/* Who reads /proc/kallsyms waits for each symbol before, those of guests none. */
+HUP_TEST(bpf, has_no_symbol)
+{
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+		.insns = (uintptr_t)return_0,
+		.insn_cnt = ARRAY_SIZE(return_0),
+		.license = (uintptr_t)"GPL",
+		.prog_name = "hosts_prog",
+	};
+	int fd = sys_bpf(BPF_PROG_LOAD, &attr);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, kallsyms("guests.prog"));
+	EXPECT_EQ(1, kallsyms("hosts_prog"));
+	close(fd);
+}
+
+/* Loads, of the host and of a guest, that this thread's perf_event_open() tells of. */
+HUP_TEST(bpf, makes_no_records)
+{
+	struct perf_event_attr event = {
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.size = sizeof(event),
+		.ksymbol = 1,
+		.bpf_event = 1,
+	};
+	int perf = syscall(SYS_perf_event_open, &event, 0, -1, -1, 0);
+	struct perf_event_mmap_page *page;
+	uint64_t head;
+	long prog;
+	int fd;
+
+	ASSERT_LE(0, perf);
+	page = mmap(NULL, 2 * getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, perf, 0);
+	ASSERT_NE(MAP_FAILED, page);
+
+	prog = hup_load_return(self->h, 0);
+	EXPECT_LT(0, prog);
+	EXPECT_EQ(0, hup_unload(self->h, prog));
+	head = READ_ONCE(page->data_head);
+	EXPECT_EQ(0, head);
+
+	fd = load_prog(BPF_PROG_TYPE_SOCKET_FILTER, return_0, ARRAY_SIZE(return_0), 0);
+	ASSERT_LE(0, fd);
+	head = READ_ONCE(page->data_head);
+	EXPECT_NE(0, head);
+	close(fd);
+	munmap(page, 2 * getpagesize());
+	close(perf);
+}
+
+/* The kernel's number of a helper says which kernel it is. */
+HUP_TEST(bpf, log_has_no_number_of_the_kernel)
+{
+	struct bpf_insn insns[] = {
+		BPF_MOV64_IMM(BPF_REG_1, 0),
+		HUP_CALL(VCPU_STATE),
+		BPF_LDX_MEM(BPF_DW, BPF_REG_0, BPF_REG_0, 0),
+		BPF_EXIT_INSN(),
+	};
+	const char *log = self->h->log.hva;
+
+	EXPECT_EQ(-EACCES, hup_load(self->h, insns, ARRAY_SIZE(insns)));
+	EXPECT_NE(NULL, strstr(log, "call bpf_hyperupcall_vcpu_state"));
+	EXPECT_EQ(NULL, strchr(log, '#')) TH_LOG("%s", log);
 }
 
 HUP_TEST(bpf, outlives_unload)

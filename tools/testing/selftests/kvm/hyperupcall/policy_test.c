@@ -318,21 +318,30 @@ HUP_TEST(policy, cpuid_of_the_vmm)
 	hup_free(off);
 }
 
+/* What the VMMs of this process say of the hypervisor in CPUID: nothing. */
+static void hide_kvm(void)
+{
+	struct kvm_cpuid_entry2 *entry;
+
+	entry = (struct kvm_cpuid_entry2 *)get_cpuid_entry(kvm_get_supported_cpuid(),
+							   KVM_CPUID_SIGNATURE, 0);
+	entry->ebx = 0;
+	entry->ecx = 0;
+	entry->edx = 0;
+}
+
 /* A VMM that hides KVM from its guest may have KVM keep to that. */
 HUP_TEST(policy, cpuid_is_enforced)
 {
 	struct hyperupcall_query query = {};
 	struct hup *h = hup_create_vm(1);
-	struct kvm_vcpu *vcpu;
 
+	hide_kvm();
 	EXPECT_EQ(0, hup_enable(h->vm, NULL, 0));
 	hup_add_vcpus(h);
-	vcpu = h->vcpus[0].vcpu;
-	vcpu_enable_cap(vcpu, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1);
-	vcpu_clear_cpuid_entry(vcpu, KVM_CPUID_SIGNATURE);
+	vcpu_enable_cap(h->vcpus[0].vcpu, KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1);
 	hup_boot(h);
-	EXPECT_EQ(-KVM_ENOSYS, hup_op(h, HYPERUPCALL_QUERY, &query,
-				      sizeof(query)));
+	EXPECT_EQ(-KVM_ENOSYS, hup_op(h, HYPERUPCALL_QUERY, &query, sizeof(query)));
 	hup_free(h);
 }
 

@@ -102,7 +102,8 @@ static inline void model_regs_helper(struct model *m, uint32_t vcpu)
 			return;
 		if (!m->written[buf.v + i])
 			model_wrong(m, "a buffer that was never written");
-		model_stack_store(m, buf.v + i, 1, model_scalar(0));
+		if (size == sizeof(struct hyperupcall_regs))
+			model_stack_store(m, buf.v + i, 1, model_scalar(0));
 	}
 	m->regs[BPF_REG_0] = model_scalar(err);
 }

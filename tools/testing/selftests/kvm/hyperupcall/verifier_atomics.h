@@ -48,6 +48,8 @@ static void c_atomics_compare(struct world *w)
 	w->result = folded(sum);
 }
 
+LOGIC(c_atomics_half, (uint64_t)(uint32_t)a + (uint32_t)b)
+
 static void c_atomics_aligned(struct world *w)
 {
 	uint32_t *half = (uint32_t *)w->mem;
@@ -106,6 +108,15 @@ static const struct prog_case atomics_cases[] = {
 			    BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, R3, R2, 16),
 			    BPF_ALU64_REG(BPF_ADD, R0, R4)),
 		__same(c_atomics_compare)
+	},
+	{
+		/* x86 leaves the upper half of the register alone */
+		"compare and exchange of half a slot, where both are equal",
+		PROG_FOLDED(BPF_STX_MEM(BPF_W, FP, R0, -8),
+			    BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, FP, R2, -8),
+			    BPF_LDX_MEM(BPF_W, R4, FP, -8),
+			    BPF_ALU64_REG(BPF_ADD, R0, R4)),
+		__same(c_atomics_half)
 	},
 	{
 		"atomic operation on the aligned word",

@@ -5,6 +5,11 @@
  */
 #include "verifier_case.h"
 
+/* A word of the stack with a pattern, and what adds it to the result. */
+#define WORD(n)		BPF_ST_MEM(BPF_DW, FP, -8 * (n), 0x1111)
+#define LOAD_WORD(n)	BPF_LDX_MEM(BPF_DW, R1, FP, -8 * (n))
+#define ADD_WORD	BPF_ALU64_REG(BPF_ADD, R0, R1)
+
 static const struct prog_case helpers_cases[] = {
 	{
 		"vcpu_state of oneself",
@@ -68,15 +73,44 @@ static const struct prog_case helpers_cases[] = {
 		__retval(-ENOENT)
 	},
 	{
-		"vcpu_regs into a buffer of another size",
-		PROG(CLEAR(1), CLEAR(2), CLEAR(3), CLEAR(4), CLEAR(5),
+		"vcpu_regs into a smaller buffer, nothing is written",
+		PROG(WORD(1), WORD(2), WORD(3), WORD(4), WORD(5), WORD(6),
 		     BPF_MOV64_IMM(R1, 0),
 		     BPF_MOV64_REG(R2, FP),
-		     BPF_ALU64_IMM(BPF_ADD, R2, -8),
+		     BPF_ALU64_IMM(BPF_ADD, R2, -48),
 		     BPF_MOV64_IMM(R3, 8),
 		     HUP_CALL(VCPU_REGS),
+		     LOAD_WORD(1), ADD_WORD, LOAD_WORD(2), ADD_WORD,
+		     LOAD_WORD(3), ADD_WORD, LOAD_WORD(4), ADD_WORD,
+		     LOAD_WORD(5), ADD_WORD, LOAD_WORD(6), ADD_WORD,
 		     BPF_EXIT_INSN()),
-		__retval(-EINVAL)
+		__retval(6 * 0x1111 - EINVAL)
+	},
+	{
+		"vcpu_regs into a larger buffer, nothing is written",
+		PROG(WORD(1), WORD(2), WORD(3), WORD(4), WORD(5), WORD(6),
+		     BPF_MOV64_IMM(R1, 0),
+		     BPF_MOV64_REG(R2, FP),
+		     BPF_ALU64_IMM(BPF_ADD, R2, -48),
+		     BPF_MOV64_IMM(R3, 48),
+		     HUP_CALL(VCPU_REGS),
+		     LOAD_WORD(1), ADD_WORD, LOAD_WORD(2), ADD_WORD,
+		     LOAD_WORD(3), ADD_WORD, LOAD_WORD(4), ADD_WORD,
+		     LOAD_WORD(5), ADD_WORD, LOAD_WORD(6), ADD_WORD,
+		     BPF_EXIT_INSN()),
+		__retval(6 * 0x1111 - EINVAL)
+	},
+	{
+		"vcpu_regs fails, and writes its struct only",
+		PROG(WORD(1), CLEAR(2), CLEAR(3), CLEAR(4), CLEAR(5), CLEAR(6), WORD(7),
+		     BPF_MOV64_IMM(R1, 99),
+		     BPF_MOV64_REG(R2, FP),
+		     BPF_ALU64_IMM(BPF_ADD, R2, -8 - (int)REGS_SIZE),
+		     BPF_MOV64_IMM(R3, REGS_SIZE),
+		     HUP_CALL(VCPU_REGS),
+		     LOAD_WORD(1), ADD_WORD, LOAD_WORD(7), ADD_WORD,
+		     BPF_EXIT_INSN()),
+		__retval(2 * 0x1111 - ENOENT)
 	},
 	{
 		"vcpu_regs into no buffer",
