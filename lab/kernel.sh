@@ -6,6 +6,7 @@
 #	kernel.sh unpack	the pristine source as a git tree, tag base
 #	kernel.sh pristine	a second checkout of it, in build/base
 #	kernel.sh build		what is checked out there, into build/linux/obj
+#	kernel.sh headers	so much of it that modules compile
 #
 # lab/tree.sh puts the series on top in between. A step whose inputs have not
 # changed costs nothing. With VARIANT, see lab/env.sh, build makes another
@@ -140,6 +141,13 @@ compile()
 	echo "$inputs" >"$obj/.hyperupcall-build"
 }
 
+prepare()
+{
+	inputs=$(digest build_inputs)
+	kmake modules_prepare
+	echo "$inputs" >"$obj/.hyperupcall-headers"
+}
+
 [ "$VARIANT" != coverage ] || kmake_options=$(gcov_options)
 case ${1-} in
 unpack)
@@ -147,12 +155,18 @@ unpack)
 	[ -r "$tarball" ] || die "no $tarball: run lab/install.sh"
 	step unpack "unpacks the kernel source into build/linux" "$0" --unpack
 	;;
-build)
+build | headers)
 	exclude_objects
 	[ "$VARIANT" != base ] || check_out_base
 	mkdir -p "$obj"
 	unchanged .hyperupcall-config config_inputs ||
 		step "config$suffix" "configures the kernel" "$0" --configure
+	if [ "$1" = headers ]; then
+		unchanged .hyperupcall-headers build_inputs ||
+			step "headers$suffix" "prepares a kernel for modules" \
+				"$0" --prepare
+		exit 0
+	fi
 	unchanged .hyperupcall-build build_inputs ||
 		step "kernel$suffix" "builds the kernel (20 minutes the first time, on 2 cores)" \
 			"$0" --compile
@@ -161,5 +175,6 @@ pristine)	exclude_objects; check_out_base ;;
 --unpack)	unpack ;;
 --configure)	configure ;;
 --compile)	compile ;;
-*)		die "usage: kernel.sh unpack | pristine | build" ;;
+--prepare)	prepare ;;
+*)		die "usage: kernel.sh unpack | pristine | build | headers" ;;
 esac

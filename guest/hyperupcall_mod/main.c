@@ -25,6 +25,16 @@ void hyperupcall_nop(void *info)
 {
 }
 
+/*
+ * A program writes the address of hyperupcall_nop() into a CPU's queue, and that
+ * CPU calls it. The program knows the function by its name, which the compiler
+ * and objtool do not see: without a reference to it in C they would seal its
+ * entry, and the call would be a #CP on a CPU with IBT.
+ */
+static void (*const called_by_address[])(void *info) __used = {
+	hyperupcall_nop,
+};
+
 static const struct embedded *find_embedded(const char *name)
 {
 	const struct embedded *embedded;
