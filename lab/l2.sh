@@ -5,9 +5,12 @@
 # vCPU that loads a program does nothing else meanwhile.
 #
 #	l2_start VCPUS [CPU FLAGS]	boots one, returns when it takes commands
+#	l2_launch VCPUS [CPU FLAGS]	starts the emulator, and does not wait
 #	l2_run COMMAND LINE		runs it in L2; its output and status
+#	l2_answer			those of a line that was sent before
 #	l2_mark WORD			called when COMMAND asks for it; redefine
 #	l2_monitor COMMAND		says it to the monitor
+#	l2_asks COMMAND			says it, and prints what the monitor answers
 #	l2_wait				waits for the next "ready": a reboot
 #	l2_stat NAME			a statistic of KVM for this VM, or nothing
 #	l2_stop				ends it
@@ -50,7 +53,7 @@ l2_console()
 	echo "/dev/${port##*/}"
 }
 
-l2_start()
+l2_launch()
 {
 	vcpus=$1
 	flags=${2-}
@@ -74,9 +77,14 @@ rcupdate.rcu_cpu_stall_timeout=$((60 * patience)) ${L2_APPEND-}" \
 		<$l2/in >$l2/out 2>$l2/qemu.log &
 	l2_pid=$!
 	exec 8>$l2/in 9<$l2/out
-	l2_wait || return
 	cat $l2/monitor.out >$l2/monitor.log &
 	exec 7>$l2/monitor.in
+}
+
+l2_start()
+{
+	l2_launch "$@"
+	l2_wait
 }
 
 l2_wait()
@@ -94,9 +102,8 @@ l2_mark()
 	:
 }
 
-l2_run()
+l2_answer()
 {
-	echo "$*" >&8
 	while IFS= read -r line <&9; do
 		case $line in
 		"| "*)
@@ -120,9 +127,28 @@ l2_run()
 	return 1
 }
 
+l2_run()
+{
+	echo "$*" >&8
+	l2_answer
+}
+
 l2_monitor()
 {
 	echo "$*" >&7
+}
+
+# A command that there is not ends the answer.
+l2_asks()
+{
+	from=$(($(stat -c %s $l2/monitor.log) + 1))
+	l2_monitor "$*"
+	l2_monitor end-of-answer
+	for _ in $(seq 600); do
+		tail -c +$from $l2/monitor.log | grep -q "unknown command" && break
+		sleep 0.1
+	done
+	tail -c +$from $l2/monitor.log | tr -d '\r'
 }
 
 l2_stat()

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/ftrace.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/panic_notifier.h>
 #include <linux/printk.h>
@@ -16,27 +17,45 @@
 
 #include "internal.h"
 
-static void (*leave_hypervisor)(void);
+/* Where it may sleep, after the task that registers or unregisters programs. */
+static void leave_in_turn(void)
+{
+	guard(mutex)(&programs_lock);
+	memory_stop();
+	programs_leave();
+}
 
 static int on_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
-	memory_stop();
-	leave_hypervisor();
+	leave_in_turn();
 	return NOTIFY_DONE;
 }
 
 static int on_panic(struct notifier_block *nb, unsigned long action, void *data)
 {
-	leave_hypervisor();
+	programs_leave();
 	return NOTIFY_DONE;
 }
 
-/* Neither the kernel that is saved nor the one that restores it go on as they were. */
+/*
+ * Neither the kernel that is saved nor the one that restores it go on as they
+ * were; afterwards it is the saved one that goes on, or each of them if it came
+ * to nothing. S3 is a reset that only the hypervisor sees.
+ */
 static int on_pm(struct notifier_block *nb, unsigned long action, void *data)
 {
-	if (action == PM_HIBERNATION_PREPARE || action == PM_RESTORE_PREPARE) {
-		memory_stop();
-		leave_hypervisor();
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
+		leave_in_turn();
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		hypercall_open();
+		fallthrough;
+	case PM_POST_SUSPEND:
+		renew_now();
+		break;
 	}
 	return NOTIFY_DONE;
 }
@@ -44,7 +63,7 @@ static int on_pm(struct notifier_block *nb, unsigned long action, void *data)
 static void on_next_kernel(unsigned long ip, unsigned long parent_ip,
 			   struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	leave_hypervisor();
+	programs_leave();
 }
 
 static struct notifier_block reboot_block = {
@@ -87,11 +106,9 @@ static void unwatch_next_kernel(void)
 		watch_end(&next_kernel_watch);
 }
 
-int leave_init(void (*leave)(void))
+int leave_init(void)
 {
 	int err;
-
-	leave_hypervisor = leave;
 
 	err = watch_next_kernel();
 	if (err)
@@ -109,7 +126,7 @@ int leave_init(void (*leave)(void))
 	}
 	err = register_pm_notifier(&pm_block);
 	if (err) {
-		pr_err("cannot register for hibernation: %d\n", err);
+		pr_err("cannot register for sleep: %d\n", err);
 		goto unregister_panic;
 	}
 	return 0;

@@ -4,12 +4,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cpuhotplug.h>
-#include <linux/list.h>
 #include <linux/module.h>
-#include <linux/rcupdate.h>
-#include <linux/smp.h>
-#include <linux/spinlock.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -17,9 +13,6 @@
 static char *programs = "tlb";
 module_param(programs, charp, 0444);
 MODULE_PARM_DESC(programs, "programs to load, separated by commas");
-
-static LIST_HEAD(loaded);
-static enum cpuhp_state hotplug_state;
 
 void hyperupcall_nop(void *info)
 {
@@ -48,22 +41,19 @@ static const struct embedded *find_embedded(const char *name)
 	return NULL;
 }
 
-static int load_one(const char *name)
+static int add_program(const char *name)
 {
 	const struct embedded *embedded;
-	struct program *program;
 
+	if (programs_find(name)) {
+		pr_err("program %s is there twice\n", name);
+		return -EEXIST;
+	}
 	embedded = find_embedded(name);
-	if (!embedded)
-		return -EINVAL;
-	program = program_load(embedded);
-	if (IS_ERR(program))
-		return PTR_ERR(program);
-	list_add_tail(&program->list, &loaded);
-	return 0;
+	return embedded ? programs_add(embedded) : -EINVAL;
 }
 
-static int load_all(void)
+static int add_programs(void)
 {
 	char *names, *rest, *name;
 	int err = 0;
@@ -73,171 +63,55 @@ static int load_all(void)
 		return -ENOMEM;
 
 	rest = names;
-	while (!err && (name = strsep(&rest, ",")))
-		err = load_one(name);
+	while (!err && (name = strsep(&rest, ","))) {
+		if (*name)
+			err = add_program(name);
+	}
 	kfree(names);
 	return err;
 }
 
-/* What programs with a table of memory know is so until it ends for good. */
-static DEFINE_RAW_SPINLOCK(memory_end_lock);
-static bool memory_ended;
-
-static void begin(struct program *program)
+static int watch(void)
 {
-	guard(raw_spinlock_irqsave)(&memory_end_lock);
-	program_set_alive(program, !program->memory || !memory_ended);
-}
-
-static int link_all(void)
-{
-	struct program *program;
 	int err;
 
-	list_for_each_entry(program, &loaded, list) {
-		begin(program);
-		err = program_link(program);
-		if (err)
-			return err;
-	}
-	return 0;
+	err = programs_watch_cpus();
+	if (!err && programs_want_memory())
+		err = memory_watch();
+	if (!err && programs_want_memory())
+		err = vmemmap_check();
+	return err;
 }
 
-static void unlink_all(void)
+static int do_register(void)
 {
-	struct program *program;
+	int err;
 
-	list_for_each_entry(program, &loaded, list)
-		program_unlink(program);
+	guard(mutex)(&programs_lock);
+	err = programs_register();
+	if (err)
+		programs_unregister();
+	return err;
 }
 
-static int cpu_goes_online(unsigned int cpu)
+static void do_unregister(void)
 {
-	struct program *program;
-
-	list_for_each_entry(program, &loaded, list)
-		program_set_cpu(program, cpu, true);
-	return 0;
+	guard(mutex)(&programs_lock);
+	if (programs_unregister())
+		pr_err("the hypervisor keeps a part of the programs, which do nothing any more: restart this guest before kexec\n");
 }
 
-static int cpu_goes_offline(unsigned int cpu)
+static void unwatch_and_free(void)
 {
-	struct program *program;
-
-	list_for_each_entry(program, &loaded, list)
-		program_set_cpu(program, cpu, false);
-	return 0;
-}
-
-/* Programs that know of pages know these and no others. */
-void programs_set_memory(const struct hyperupcall_memory *pieces,
-			 unsigned int nr_pieces)
-{
-	struct program *program;
-	unsigned int i;
-
-	list_for_each_entry(program, &loaded, list) {
-		for (i = 0; program->memory && i < HYPERUPCALL_MAX_MEMORY; i++)
-			program_set_memory(program, i,
-					   i < nr_pieces ? &pieces[i] : NULL);
-	}
-}
-
-/* What they know of pages is not so any more. In any context. */
-void programs_end_memory(void)
-{
-	struct program *program;
-
-	scoped_guard(raw_spinlock_irqsave, &memory_end_lock) {
-		memory_ended = true;
-		list_for_each_entry(program, &loaded, list) {
-			if (program->memory)
-				program_set_alive(program, false);
-		}
-	}
-	list_for_each_entry(program, &loaded, list) {
-		if (program->memory)
-			program_unlink(program);
-	}
-}
-
-static bool wants_memory(void)
-{
-	struct program *program;
-
-	list_for_each_entry(program, &loaded, list) {
-		if (program->memory)
-			return true;
-	}
-	return false;
-}
-
-static int watch_cpus(void)
-{
-	int state;
-
-	state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "hyperupcall:online",
-				  cpu_goes_online, cpu_goes_offline);
-	if (state < 0) {
-		pr_err("cannot watch CPU hotplug: %d\n", state);
-		return state;
-	}
-	hotplug_state = state;
-	return 0;
-}
-
-static void unwatch_cpus(void)
-{
-	if (hotplug_state)
-		cpuhp_remove_state_nocalls(hotplug_state);
-}
-
-/* Leave nothing with the hypervisor. Frees nothing, for it may be a panic. */
-static void leave(void)
-{
-	struct program *program;
-
-	list_for_each_entry(program, &loaded, list)
-		program_set_alive(program, false);
-	unlink_all();
-	list_for_each_entry(program, &loaded, list)
-		program_unload(program);
-	window_unmap_all();
-}
-
-/*
- * No program runs any more, but one may have left a call that is in its
- * globals in the queue of a CPU. The IPI for that queue is sent by someone who
- * has preemption disabled until then, which is what synchronize_rcu() waits
- * for; then this CPU has taken it, and every other takes what is in its queue
- * before what kick_all_cpus_sync() adds.
- */
-static void drain_queues(void)
-{
-	synchronize_rcu();
-	kick_all_cpus_sync();
-}
-
-static void undo(void)
-{
-	struct program *program, *next;
-
-	unlink_all();
-	unwatch_cpus();
-	memory_forget();
-	drain_queues();
-	leave();
-	list_for_each_entry_safe(program, next, &loaded, list) {
-		list_del(&program->list);
-		program_free(program);
-	}
+	programs_unwatch_cpus();
+	memory_unwatch();
+	programs_free();
 	percpu_free();
 	window_free();
 }
 
 static int __init hyperupcall_init(void)
 {
-	struct program *program;
 	int err;
 
 	err = ksyms_init();
@@ -246,41 +120,40 @@ static int __init hyperupcall_init(void)
 	if (err)
 		return err;
 
-	err = percpu_map();
+	err = percpu_init();
 	if (!err)
-		err = load_all();
+		err = add_programs();
 	if (!err)
-		err = watch_cpus();
-	if (!err && wants_memory())
-		err = memory_map();
+		err = watch();
+	/* From now on nothing stays with the hypervisor if this kernel ends. */
 	if (!err)
-		err = leave_init(leave);
+		err = leave_init();
 	if (err)
-		goto undo;
-	if (wants_memory())
-		err = vmemmap_check();
-	if (!err)
-		err = link_all();
+		goto free;
+
+	err = do_register();
 	if (err)
 		goto leave;
 
 	debugfs_init();
-	list_for_each_entry(program, &loaded, list)
-		debugfs_add(program);
+	programs_for_each(debugfs_add);
+	renew_start();
 	return 0;
 
 leave:
 	leave_exit();
-undo:
-	undo();
+free:
+	unwatch_and_free();
 	return err;
 }
 
 static void __exit hyperupcall_exit(void)
 {
 	debugfs_exit();
+	renew_stop();
+	do_unregister();
 	leave_exit();
-	undo();
+	unwatch_and_free();
 }
 
 module_init(hyperupcall_init);

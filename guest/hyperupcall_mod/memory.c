@@ -17,7 +17,7 @@
 
 #include "internal.h"
 
-/* Serializes hotplug with the module's coming and going. */
+/* Serializes hotplug with who registers and unregisters programs. */
 static DEFINE_MUTEX(lock);
 static struct hyperupcall_memory pieces[HYPERUPCALL_MAX_MEMORY];
 static unsigned int nr_pieces;
@@ -139,8 +139,8 @@ static struct notifier_block hotplug_block = {
 	.notifier_call = on_hotplug,
 };
 
-/* Shows all struct pages to the programs that are loaded. */
-int memory_map(void)
+/* From now on hotplug is seen. */
+int memory_watch(void)
 {
 	int err;
 
@@ -159,6 +159,13 @@ int memory_map(void)
 		return err;
 	}
 	registered = true;
+	return 0;
+}
+
+/* Shows all struct pages to the programs that are loaded, and follows hotplug. */
+int memory_map(void)
+{
+	int err;
 
 	mutex_lock(&lock);
 	following = true;
@@ -167,21 +174,22 @@ int memory_map(void)
 	return err;
 }
 
-/* From now on nothing is mapped or unmapped here. May sleep. */
+/*
+ * From now on nothing is mapped or unmapped here. What is mapped goes with all
+ * other regions. May sleep.
+ */
 void memory_stop(void)
 {
 	mutex_lock(&lock);
 	following = false;
+	nr_pieces = 0;
 	mutex_unlock(&lock);
 }
 
-/* What is mapped goes with all other regions. */
-void memory_forget(void)
+void memory_unwatch(void)
 {
-	memory_stop();
 	if (registered)
 		unregister_memory_notifier(&hotplug_block);
 	vmemmap_unwatch();
 	registered = false;
-	nr_pieces = 0;
 }

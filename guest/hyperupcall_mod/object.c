@@ -69,6 +69,27 @@ const Elf64_Sym *object_global(const struct object *obj, const char *name)
 	return NULL;
 }
 
+/* The counter behind @sym, or the first one; NULL if there is none. */
+const Elf64_Sym *object_next_count(const struct object *obj, const Elf64_Sym *sym)
+{
+	size_t size;
+
+	if (!obj->globals)
+		return NULL;
+
+	object_section(obj, obj->globals, &size);
+	for (sym = sym ? sym + 1 : obj->symbols;
+	     sym < obj->symbols + obj->nr_symbols; sym++) {
+		if (sym->st_shndx == obj->globals &&
+		    sym->st_size == sizeof(u64) && size >= sizeof(u64) &&
+		    sym->st_value <= size - sizeof(u64) &&
+		    str_has_prefix(object_symbol_name(obj, sym),
+				   HYPERUPCALL_COUNT_PREFIX))
+			return sym;
+	}
+	return NULL;
+}
+
 static bool in_image(const struct object *obj, u64 offset, u64 size)
 {
 	u64 end;

@@ -46,10 +46,9 @@ static int find_size(void)
 	return 0;
 }
 
-int percpu_map(void)
+int percpu_init(void)
 {
 	unsigned int cpu;
-	u64 window;
 	int err;
 
 	err = find_size();
@@ -63,6 +62,18 @@ int percpu_map(void)
 	for_each_possible_cpu(cpu) {
 		areas[cpu].cpu = cpu;
 		areas[cpu].gva = ksym_per_cpu_start + per_cpu_offset(cpu);
+	}
+	return 0;
+}
+
+/* Shows all of them to the programs. */
+int percpu_map(void)
+{
+	unsigned int cpu;
+	u64 window;
+	int err;
+
+	for_each_possible_cpu(cpu) {
 		err = window_map("per-CPU memory", (void *)areas[cpu].gva,
 				 area_size, HYPERUPCALL_MAP_WRITE, &window);
 		if (err)
@@ -79,11 +90,16 @@ void percpu_free(void)
 }
 
 /*
- * What programs are told of @cpu, and for which vCPU; its id is the initial
- * APIC id. It is known once the CPU has been online.
+ * The id of the vCPU that @cpu is on: the initial APIC id, which is known once
+ * the CPU has been online.
  */
-const struct hyperupcall_cpu *percpu_area(unsigned int cpu, unsigned int *vcpu)
+unsigned int percpu_vcpu(unsigned int cpu)
 {
-	*vcpu = cpu_data(cpu).topo.initial_apicid;
+	return cpu_data(cpu).topo.initial_apicid;
+}
+
+/* What programs are told of @cpu. */
+const struct hyperupcall_cpu *percpu_area(unsigned int cpu)
+{
 	return &areas[cpu];
 }

@@ -31,14 +31,12 @@ static void *shared_global(struct program *program, const char *name,
 	return program->globals + sym->st_value;
 }
 
-static int map_globals(struct program *program, u64 *window)
+static int create_globals(struct program *program)
 {
 	const struct object *obj = &program->obj;
 	const void *init;
 	size_t size;
-	int err;
 
-	*window = 0;
 	if (!obj->globals)
 		return 0;
 
@@ -48,17 +46,64 @@ static int map_globals(struct program *program, u64 *window)
 		return -ENOMEM;
 	memcpy(program->globals, init, size);
 
-	err = window_map(obj->name, program->globals, size,
-			 HYPERUPCALL_MAP_WRITE, window);
-	if (err)
-		return err;
-
 	program->cpus = shared_global(program, HYPERUPCALL_CPUS_SYMBOL,
 				      sizeof(struct hyperupcall_cpu[HYPERUPCALL_MAX_CPUS]));
 	program->memory = shared_global(program, HYPERUPCALL_MEMORY_SYMBOL,
 					sizeof(struct hyperupcall_memory[HYPERUPCALL_MAX_MEMORY]));
 	program->guest = shared_global(program, HYPERUPCALL_GUEST_SYMBOL,
 				       sizeof(*program->guest));
+	return 0;
+}
+
+static u64 *counter(struct program *program, const Elf64_Sym *sym)
+{
+	return program->globals + sym->st_value;
+}
+
+/*
+ * As they were when the program came, but for its counters, which go on. No
+ * queue has a call that is in there: see drain_queues().
+ */
+static int reset_globals(struct program *program)
+{
+	const struct object *obj = &program->obj;
+	const Elf64_Sym *sym = NULL;
+	const void *init;
+	size_t size;
+	void *new;
+
+	if (!obj->globals)
+		return 0;
+
+	init = object_section(obj, obj->globals, &size);
+	new = kvmalloc(size, GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+
+	memcpy(new, init, size);
+	while ((sym = object_next_count(obj, sym)))
+		*(u64 *)(new + sym->st_value) = *counter(program, sym);
+	memcpy(program->globals, new, size);
+	kvfree(new);
+	return 0;
+}
+
+static int map_globals(struct program *program, u64 *window)
+{
+	const struct object *obj = &program->obj;
+	size_t size;
+	int err;
+
+	*window = 0;
+	if (!obj->globals)
+		return 0;
+
+	object_section(obj, obj->globals, &size);
+	err = window_map(obj->name, program->globals, size,
+			 HYPERUPCALL_MAP_WRITE, window);
+	if (err)
+		return err;
+
 	if (program->guest) {
 		program->guest->globals = (unsigned long)program->globals - *window;
 		program->guest->percpu_size = percpu_size();
@@ -108,27 +153,26 @@ static bool is_global(enum hyperupcall_event event)
 
 static int load(struct program *program, u64 window)
 {
+	struct hyperupcall_load *load = &program->load;
 	const char *name = program->obj.name;
-	struct hyperupcall_load load = {};
 	struct bpf_insn *insns;
 	long err;
 
-	insns = relocate(&program->obj, window, &load.insn_cnt);
+	*load = (struct hyperupcall_load) {};
+	insns = relocate(&program->obj, window, &load->insn_cnt);
 	if (IS_ERR(insns))
 		return PTR_ERR(insns);
 
-	load.insns = (unsigned long)insns;
+	load->insns = (unsigned long)insns;
 	if (is_global(program->obj.event))
-		load.flags = HYPERUPCALL_LOAD_GLOBAL;
-	strscpy(load.name, name);
-	err = hypercall(HYPERUPCALL_LOAD, &load, sizeof(load));
-	if (!err) {
-		program->prog = load.prog;
-	} else {
+		load->flags = HYPERUPCALL_LOAD_GLOBAL;
+	strscpy(load->name, name);
+	err = hypercall(HYPERUPCALL_LOAD, load, sizeof(*load));
+	if (err) {
 		pr_err("%s: the hypervisor refuses the program: %ld\n", name,
 		       err);
 		if (err == -EACCES || err == -EINVAL || err == -E2BIG)
-			explain(name, &load);
+			explain(name, load);
 	}
 	kvfree(insns);
 	return err;
@@ -150,10 +194,10 @@ static int check_event(struct program *program)
 	return 0;
 }
 
-struct program *program_load(const struct embedded *embedded)
+/* A program that the hypervisor does not have yet. */
+struct program *program_create(const struct embedded *embedded)
 {
 	struct program *program;
-	u64 window;
 	int err;
 
 	program = kzalloc(sizeof(*program), GFP_KERNEL);
@@ -164,14 +208,24 @@ struct program *program_load(const struct embedded *embedded)
 	if (!err)
 		err = check_event(program);
 	if (!err)
-		err = map_globals(program, &window);
-	if (!err)
-		err = load(program, window);
+		err = create_globals(program);
 	if (err) {
 		program_free(program);
 		return ERR_PTR(err);
 	}
 	return program;
+}
+
+/* Gives it to the hypervisor, which does not have it, not even in part. */
+int program_load(struct program *program)
+{
+	u64 window;
+	int err;
+
+	err = reset_globals(program);
+	if (!err)
+		err = map_globals(program, &window);
+	return err ?: load(program, window);
 }
 
 /*
@@ -180,13 +234,17 @@ struct program *program_load(const struct embedded *embedded)
  */
 void program_set_cpu(struct program *program, unsigned int cpu, bool online)
 {
-	const struct hyperupcall_cpu *area;
+	const struct hyperupcall_cpu *area = percpu_area(cpu);
+	unsigned int vcpu = percpu_vcpu(cpu);
 	struct hyperupcall_cpu *entry;
-	unsigned int vcpu;
 
-	area = percpu_area(cpu, &vcpu);
-	if (!program->cpus || vcpu >= HYPERUPCALL_MAX_CPUS)
+	if (!program->cpus)
 		return;
+	if (vcpu >= HYPERUPCALL_MAX_CPUS) {
+		pr_info_once("CPU %u is vCPU %u, and programs know vCPUs below %u\n",
+			     cpu, vcpu, HYPERUPCALL_MAX_CPUS);
+		return;
+	}
 
 	entry = &program->cpus[vcpu];
 	if (online) {
@@ -222,46 +280,73 @@ void program_set_alive(struct program *program, bool alive)
 		WRITE_ONCE(program->guest->alive, alive);
 }
 
+/*
+ * Take from a program all that it knows of the guest, in any context: in a run
+ * that begins after that it has no opinion, and leaves no call in a queue. For
+ * the case that the hypervisor keeps it.
+ */
+void program_blind(struct program *program)
+{
+	unsigned int i;
+
+	program_set_alive(program, false);
+	for (i = 0; program->cpus && i < HYPERUPCALL_MAX_CPUS; i++)
+		WRITE_ONCE(program->cpus[i].window, 0);
+	for (i = 0; program->memory && i < HYPERUPCALL_MAX_MEMORY; i++)
+		program_set_memory(program, i, NULL);
+}
+
 int program_link(struct program *program)
 {
-	struct hyperupcall_link link = {
-		.prog = program->prog,
-		.event = program->obj.event,
-	};
+	struct hyperupcall_link *link = &program->link;
 	long err;
 
-	err = hypercall(HYPERUPCALL_LINK, &link, sizeof(link));
+	*link = (struct hyperupcall_link) {
+		.prog = program->load.prog,
+		.event = program->obj.event,
+	};
+	err = hypercall(HYPERUPCALL_LINK, link, sizeof(*link));
 	if (err)
 		pr_err("%s: the hypervisor refuses to link the program: %ld\n",
 		       program->obj.name, err);
-	else
-		program->link = link.link;
 	return err;
 }
 
-/* These two may run in a panic; called again they do nothing. */
-void program_unlink(struct program *program)
+/* These two may run in a panic, and again after they failed. */
+int program_unlink(struct program *program)
 {
-	struct hyperupcall_unlink unlink = { .link = xchg(&program->link, 0) };
-
-	if (unlink.link)
-		hypercall(HYPERUPCALL_UNLINK, &unlink, sizeof(unlink));
+	return hypercall_drop(HYPERUPCALL_UNLINK, program->obj.name,
+			      &program->link.link);
 }
 
-void program_unload(struct program *program)
+int program_unload(struct program *program)
 {
-	struct hyperupcall_unload unload = { .prog = xchg(&program->prog, 0) };
+	return hypercall_drop(HYPERUPCALL_UNLOAD, program->obj.name,
+			      &program->load.prog);
+}
 
-	if (unload.prog)
-		hypercall(HYPERUPCALL_UNLOAD, &unload, sizeof(unload));
+/* True if the program was linked and the hypervisor does not have the link. */
+bool program_is_dropped(const struct program *program)
+{
+	struct hyperupcall_stats stats = {
+		.link = READ_ONCE(program->link.link),
+	};
+	long err;
+
+	if (!stats.link)
+		return false;
+	err = hypercall(HYPERUPCALL_STATS, &stats, sizeof(stats));
+	return err == -ENOENT || err == -ENOSYS;
 }
 
 /*
- * The program is unloaded, but its globals may still be in the window: only
- * programs look there, and there is none that could.
+ * The globals of a program that is unloaded may still be in the window: only
+ * programs look there, and there is none that could. Those of a program that the
+ * hypervisor keeps may be written to, and so belong to it for ever.
  */
 void program_free(struct program *program)
 {
-	vfree(program->globals);
+	if (!program->load.prog && !program->link.link)
+		vfree(program->globals);
 	kfree(program);
 }

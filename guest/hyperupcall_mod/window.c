@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What of the guest's memory the hypervisor shows to the programs.
+ *
+ * One task at a time maps and unmaps: who registers programs, or else the
+ * memory notifier. A CPU that panics walks the list meanwhile, so an entry stays
+ * in it until window_free(), and is used again for another region.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
+#include <linux/rculist.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 
+/**
+ * struct region - a region, or room for one
+ * @list: in the list of all
+ * @map: as the hypervisor has it; it writes the id here, which is zero if the
+ *	hypervisor does not have it. A panic finds the id also if the CPU that
+ *	made the hypercall stops before it gets any further.
+ * @kept: the hypervisor has it although it was to be unmapped, and other pages
+ *	may be at its address by now
+ */
 struct region {
 	struct list_head list;
-	unsigned long gva;
-	unsigned long size;
-	u32 flags;
-	u32 id;
-	u64 offset;
+	struct hyperupcall_map map;
+	bool kept;
 };
 
 static LIST_HEAD(regions);
+
+static bool is_mapped(const struct region *region)
+{
+	return READ_ONCE(region->map.region);
+}
 
 static struct region *find_region(unsigned long gva, unsigned long end,
 				  u32 flags)
@@ -28,41 +43,50 @@ static struct region *find_region(unsigned long gva, unsigned long end,
 	struct region *region;
 
 	list_for_each_entry(region, &regions, list) {
-		if (region->flags == flags && gva >= region->gva &&
-		    end <= region->gva + region->size)
+		if (is_mapped(region) && !region->kept &&
+		    region->map.flags == flags && gva >= region->map.gva &&
+		    end <= region->map.gva + region->map.size)
 			return region;
 	}
 	return NULL;
 }
 
+/* An entry without a region. */
+static struct region *get_entry(void)
+{
+	struct region *region;
+
+	list_for_each_entry(region, &regions, list) {
+		if (!is_mapped(region))
+			return region;
+	}
+
+	region = kzalloc(sizeof(*region), GFP_KERNEL);
+	if (region)
+		list_add_tail_rcu(&region->list, &regions);
+	return region;
+}
+
 static struct region *map_region(const char *what, unsigned long gva,
 				 unsigned long size, u32 flags)
 {
-	struct hyperupcall_map map = {
+	struct region *region = get_entry();
+	long err;
+
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+
+	region->kept = false;
+	region->map = (struct hyperupcall_map) {
 		.gva = gva,
 		.size = size,
 		.flags = flags,
 	};
-	struct region *region;
-	long err;
-
-	region = kzalloc(sizeof(*region), GFP_KERNEL);
-	if (!region)
-		return ERR_PTR(-ENOMEM);
-
-	err = hypercall(HYPERUPCALL_MAP, &map, sizeof(map));
+	err = hypercall(HYPERUPCALL_MAP, &region->map, sizeof(region->map));
 	if (err) {
 		pr_err("the hypervisor refuses to map %s: %ld\n", what, err);
-		kfree(region);
 		return ERR_PTR(err);
 	}
-
-	region->gva = gva;
-	region->size = size;
-	region->flags = flags;
-	region->id = map.region;
-	region->offset = map.offset;
-	list_add_tail(&region->list, &regions);
 	return region;
 }
 
@@ -83,17 +107,17 @@ int window_map(const char *what, const void *gva, size_t size, u32 flags,
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
-	*offset = region->offset + ((unsigned long)gva - region->gva);
+	*offset = region->map.offset + ((unsigned long)gva - region->map.gva);
 	return 0;
 }
 
-/* Frees nothing, for it may run in a panic; called again it does nothing. */
-static void unmap_region(struct region *region)
+static int unmap_region(struct region *region)
 {
-	struct hyperupcall_unmap unmap = { .region = xchg(&region->id, 0) };
+	int err = hypercall_drop(HYPERUPCALL_UNMAP, "a region",
+				 &region->map.region);
 
-	if (unmap.region)
-		hypercall(HYPERUPCALL_UNMAP, &unmap, sizeof(unmap));
+	region->kept = err;
+	return err;
 }
 
 /* Take back what window_map() showed at @offset, with all of its region. */
@@ -102,28 +126,30 @@ void window_unmap(u64 offset)
 	struct region *region;
 
 	list_for_each_entry(region, &regions, list) {
-		if (offset - region->offset >= region->size)
-			continue;
-		unmap_region(region);
-		list_del(&region->list);
-		kfree(region);
-		return;
+		if (is_mapped(region) &&
+		    offset - region->map.offset < region->map.size) {
+			unmap_region(region);
+			return;
+		}
 	}
 }
 
-void window_unmap_all(void)
+/* In any context. An error if the hypervisor keeps a region. */
+int window_unmap_all(void)
 {
 	struct region *region;
+	int err = 0;
 
-	list_for_each_entry(region, &regions, list)
-		unmap_region(region);
+	list_for_each_entry_rcu(region, &regions, list, true)
+		err = unmap_region(region) ?: err;
+	return err;
 }
 
+/* When no CPU walks the list any more. */
 void window_free(void)
 {
 	struct region *region, *next;
 
-	window_unmap_all();
 	list_for_each_entry_safe(region, next, &regions, list) {
 		list_del(&region->list);
 		kfree(region);
