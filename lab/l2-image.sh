@@ -17,7 +17,8 @@ if [ ! "$out/qemu" -nt "$qemu" ]; then
 	ldd "$qemu" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' >"$out/qemu.libs"
 fi
 
-for program in shootdown shootdown_check churn touch_memory kexec_file; do
+for program in shootdown shootdown_check churn touch_memory kexec_file \
+	hold_page; do
 	source=$root/lab/$program.c
 	[ -e "$source" ] || continue
 	if [ ! "$out/bin/$program" -nt "$source" ]; then
@@ -45,6 +46,7 @@ list()
 	echo "/bin/touch_memory $out/bin/touch_memory"
 	echo "/bin/page-types $out/bin/page-types"
 	echo "/bin/kexec_file $out/bin/kexec_file"
+	echo "/bin/hold_page $out/bin/hold_page"
 	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"
 	echo "/text_sync.ko $build/text_sync/text_sync.ko"
 }

@@ -113,6 +113,19 @@ static int update(void)
 	return err;
 }
 
+/* Do programs know any of these pages? */
+static bool are_known(const struct memory_notify *memory)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_pieces; i++) {
+		if (memory->start_pfn < pieces[i].end &&
+		    memory->start_pfn + memory->nr_pages > pieces[i].start)
+			return true;
+	}
+	return false;
+}
+
 static int on_hotplug(struct notifier_block *nb, unsigned long action, void *data)
 {
 	const struct memory_notify *memory = data;
@@ -130,6 +143,16 @@ static int on_hotplug(struct notifier_block *nb, unsigned long action, void *dat
 		/* Programs do not know of pieces that it fails to map. */
 		if (following)
 			update();
+		break;
+	case MEM_OFFLINE:
+	case MEM_CANCEL_ONLINE:
+		/*
+		 * The module came when the pages were about to go, or to come
+		 * and then did not, and took them for pages that stay.
+		 */
+		if (following && are_known(memory))
+			update();
+		break;
 	}
 	mutex_unlock(&lock);
 	return NOTIFY_OK;

@@ -108,6 +108,42 @@ discards_nothing()
 	take_back "$1" && [ $pages -eq 0 ]
 }
 
+# Struct pages that the programs' regions show, in bytes.
+shown()
+{
+	awk '$1 == "region" && $NF == "ro" { print $6 }' \
+		/sys/kernel/debug/kvm/"$l2_pid"-*/hyperupcalls |
+		while read -r size; do echo $((size)); done |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+# A block of memory is about to go offline, and does not, for a page is held.
+block_begins_to_go()
+{
+	l2_run "rm -f /tmp/held*; (hold_page /tmp/held) 3>&- >/tmp/hold 2>&1 &" &&
+	l2_run "for i in \$(seq 50); do [ -s /tmp/held ] && break; sleep 0.2; done;" \
+		"cat /tmp/hold; read n </tmp/held || exit 1;" \
+		"block=/sys/devices/system/memory/memory\$n;" \
+		"(echo offline >\$block/state; echo \$? >/tmp/held.gone) 3>&- >/dev/null 2>&1 &" &&
+	l2_run "sleep 2; read n </tmp/held;" \
+		"cat /sys/devices/system/memory/memory\$n/state; [ ! -e /tmp/held.gone ]"
+}
+
+block_goes()
+{
+	before=$(shown)
+	l2_run "touch /tmp/held.stop; for i in \$(seq 150); do" \
+		"[ -e /tmp/held.gone ] && break; sleep 0.2; done;" \
+		"[ \$(cat /tmp/held.gone) -eq 0 ]"
+}
+
+# Its 128 MiB have 2 MiB of struct pages.
+block_is_forgotten()
+{
+	echo "$before bytes of struct pages are shown, then $(shown)"
+	[ "$(shown)" -le $((before - (2 << 20))) ]
+}
+
 churn()
 {
 	vmm_reclaim_start 200M
@@ -145,6 +181,11 @@ expect "free pages are discarded" discards 160
 expect "memory comes" plug
 expect "free pages are discarded in all of it" discards 400
 expect "nothing is lost" churn 256
+expect "rmmod" l2_run rmmod hyperupcall
+expect "a block of memory is about to go" block_begins_to_go
+expect "insmod" l2_run insmod /hyperupcall.ko programs=reclaim,aging
+expect "the block goes" block_goes
+expect "programs do not know it any more" block_is_forgotten
 expect "memory goes" unplug
 expect "free pages are discarded in what is left" discards 160
 expect "nothing is lost" churn 128
