@@ -66,6 +66,9 @@ void debugfs_init(void)
 
 void debugfs_add(struct program *program)
 {
+	/* That one is never linked for long. */
+	if (program->ipi)
+		return;
 	debugfs_create_file(program->obj.name, 0400, dir, program,
 			    &program_fops);
 }

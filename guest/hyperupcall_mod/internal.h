@@ -123,6 +123,9 @@ unsigned int percpu_size(void);
 unsigned int percpu_vcpu(unsigned int cpu);
 const struct hyperupcall_cpu *percpu_area(unsigned int cpu);
 
+/* vcpus.c */
+int vcpus_check(const struct hyperupcall_ipi *ipi);
+
 /* memory.c */
 int memory_watch(void);
 void memory_unwatch(void);
@@ -143,6 +146,7 @@ int vmemmap_check(void);
  * @cpus: those of @globals that say which CPU is on which vCPU, or NULL
  * @memory: those that say where which struct pages are, or NULL
  * @guest: those that say something of the guest as a whole, or NULL
+ * @ipi: those that say which vCPUs an IPI was from and to, or NULL
  * @load: as the hypervisor has it; it writes the id here, which is zero if the
  *	hypervisor does not have the program. A panic finds the id also if the
  *	CPU that made the hypercall stops before it gets any further.
@@ -155,6 +159,7 @@ struct program {
 	struct hyperupcall_cpu *cpus;
 	struct hyperupcall_memory *memory;
 	struct hyperupcall_guest *guest;
+	struct hyperupcall_ipi *ipi;
 	struct hyperupcall_load load;
 	struct hyperupcall_link link;
 };
@@ -179,6 +184,7 @@ extern struct mutex programs_lock;
 struct program *programs_find(const char *name);
 int programs_add(const struct embedded *embedded);
 void programs_for_each(void (*fn)(struct program *program));
+bool programs_want_cpus(void);
 bool programs_want_memory(void);
 int programs_watch_cpus(void);
 void programs_unwatch_cpus(void);

@@ -68,6 +68,10 @@ static int add_programs(void)
 			err = add_program(name);
 	}
 	kfree(names);
+
+	/* Asks the hypervisor for what vcpus.c wants to know. */
+	if (!err && programs_want_cpus() && !programs_find("vcpus"))
+		err = add_program("vcpus");
 	return err;
 }
 

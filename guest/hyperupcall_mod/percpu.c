@@ -91,7 +91,7 @@ void percpu_free(void)
 
 /*
  * The id of the vCPU that @cpu is on: the initial APIC id, which is known once
- * the CPU has been online.
+ * the CPU has been online. vcpus.c asks the hypervisor whether that is true.
  */
 unsigned int percpu_vcpu(unsigned int cpu)
 {

@@ -52,6 +52,8 @@ static int create_globals(struct program *program)
 					sizeof(struct hyperupcall_memory[HYPERUPCALL_MAX_MEMORY]));
 	program->guest = shared_global(program, HYPERUPCALL_GUEST_SYMBOL,
 				       sizeof(*program->guest));
+	program->ipi = shared_global(program, HYPERUPCALL_IPI_SYMBOL,
+				     sizeof(*program->ipi));
 	return 0;
 }
 

@@ -61,6 +61,17 @@ void programs_for_each(void (*fn)(struct program *program))
 		fn(program);
 }
 
+bool programs_want_cpus(void)
+{
+	struct program *program;
+
+	list_for_each_entry(program, &programs, list) {
+		if (program->cpus)
+			return true;
+	}
+	return false;
+}
+
 /* Is there no use for the program any more? */
 static bool has_ended(const struct program *program)
 {
@@ -86,6 +97,26 @@ static int load_all(void)
 	list_for_each_entry(program, &programs, list) {
 		if (!err && !has_ended(program))
 			err = program_load(program);
+	}
+	return err;
+}
+
+/* What vcpus.c asks is asked by a program that has nothing else to do. */
+static int check_vcpus(void)
+{
+	struct program *program;
+	int err = 0;
+
+	list_for_each_entry(program, &programs, list) {
+		if (!program->ipi)
+			continue;
+		err = program_link(program);
+		if (!err)
+			err = vcpus_check(program->ipi);
+		err = program_unlink(program) ?: err;
+		err = program_unload(program) ?: err;
+		if (err)
+			break;
 	}
 	return err;
 }
@@ -151,7 +182,7 @@ static int link_one(struct program *program)
 {
 	int err;
 
-	if (has_ended(program))
+	if (program->ipi || has_ended(program))
 		return 0;
 
 	begin(program);
@@ -228,6 +259,8 @@ int programs_register(void)
 	err = percpu_map();
 	if (!err)
 		err = load_all();
+	if (!err)
+		err = check_vcpus();
 	if (err)
 		return err;
 

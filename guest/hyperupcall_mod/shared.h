@@ -55,10 +55,23 @@ struct hyperupcall_guest {
 	u64 alive;
 };
 
+/**
+ * struct hyperupcall_ipi - the IPIs by which the module learns vCPU ids
+ * @seen: how many the hypervisor has offered
+ * @sender: vCPU id of the last one's sender
+ * @target: vCPU id of its target
+ */
+struct hyperupcall_ipi {
+	u64 seen;
+	u32 sender;
+	u32 target;
+};
+
 /* The symbols by which the module finds them. */
 #define HYPERUPCALL_CPUS_SYMBOL		"hyperupcall_cpus"
 #define HYPERUPCALL_MEMORY_SYMBOL	"hyperupcall_memory"
 #define HYPERUPCALL_GUEST_SYMBOL	"hyperupcall_guest"
+#define HYPERUPCALL_IPI_SYMBOL		"hyperupcall_ipi"
 
 /* A program's u64 with such a name is a counter, see debugfs.c. */
 #define HYPERUPCALL_COUNT_PREFIX	"count_"
