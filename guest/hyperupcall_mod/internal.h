@@ -54,6 +54,7 @@ struct ftrace_ops;
 
 int watch_start(struct ftrace_ops *ops, const char *const *names);
 void watch_end(struct ftrace_ops *ops);
+bool watch_is_dead(void);
 
 /* embedded.S, which the build generates: the programs' objects */
 struct embedded {

@@ -5,10 +5,14 @@
  * migrated. This kernel goes on, and nothing tells it. So the module asks the
  * hypervisor every two seconds whether it has the programs, which is one exit, and
  * registers them again if it has not.
+ *
+ * Beside that it looks whether programs have to end for what nothing tells of
+ * either: ftrace is dead.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/jiffies.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/timer.h>
@@ -27,6 +31,14 @@ static DECLARE_DELAYED_WORK(check_work, check);
 static bool over = true;
 static unsigned int tries;
 static bool hypervisor_missed;
+
+/* NULL if the programs may go on. */
+static const char *reason_to_end(void)
+{
+	if (watch_is_dead())
+		return "ftrace is dead, and kexec would not be noticed";
+	return NULL;
+}
 
 static void end(const char *why)
 {
@@ -86,11 +98,19 @@ static void renew(void)
 
 static void look(void)
 {
+	const char *why;
+
 	/* This kernel ends, or sleeps and is not back yet. */
 	if (hypercall_is_closed())
 		return;
 
-	if (!programs_are_registered() || programs_are_dropped())
+	/* ftrace goes on calling its watches, and lets go of none. */
+	if (watch_is_dead())
+		__module_get(THIS_MODULE);
+	why = reason_to_end();
+	if (why)
+		end(why);
+	else if (!programs_are_registered() || programs_are_dropped())
 		renew();
 }
 

@@ -2,7 +2,8 @@
 /*
  * Learn that the kernel calls one of its functions, before the function begins,
  * where it tells nobody. By ftrace, as live patches do, which nobody can turn off
- * while it is used; a kprobe ends with kernel.ftrace_enabled=0.
+ * while it is used; a kprobe ends with kernel.ftrace_enabled=0. After an error of
+ * its own ftrace ends by itself, for good: see watch_is_dead().
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -10,6 +11,9 @@
 #include <linux/printk.h>
 
 #include "internal.h"
+
+/* ftrace's, or NULL if it is called something else here. */
+static const int *disabled;
 
 static int add_function(struct ftrace_ops *ops, const char *name)
 {
@@ -30,7 +34,7 @@ static int start(struct ftrace_ops *ops)
 {
 	int err;
 
-	ops->flags = FTRACE_OPS_FL_PERMANENT;
+	ops->flags |= FTRACE_OPS_FL_PERMANENT;
 	err = register_ftrace_function(ops);
 	if (err == -EBUSY)
 		pr_err("kernel.ftrace_enabled has to be 1\n");
@@ -45,6 +49,7 @@ static int start(struct ftrace_ops *ops)
  */
 int watch_start(struct ftrace_ops *ops, const char *const *names)
 {
+	struct ksym sym;
 	int err = 0;
 
 	if (!IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS)) {
@@ -52,6 +57,8 @@ int watch_start(struct ftrace_ops *ops, const char *const *names)
 		return -EOPNOTSUPP;
 	}
 
+	if (!ksym_find("ftrace_disabled", &sym) && sym.kind == KSYM_DATA)
+		disabled = (const int *)sym.addr;
 	while (!err && *names)
 		err = add_function(ops, *names++);
 	if (!err)
@@ -59,6 +66,12 @@ int watch_start(struct ftrace_ops *ops, const char *const *names)
 	if (err)
 		ftrace_free_filter(ops);
 	return err;
+}
+
+/* Has ftrace ended, and every watch with it? ftrace_is_dead() is not exported. */
+bool watch_is_dead(void)
+{
+	return disabled && READ_ONCE(*disabled);
 }
 
 void watch_end(struct ftrace_ops *ops)
