@@ -48,7 +48,9 @@ list()
 	echo "/bin/kexec_file $out/bin/kexec_file"
 	echo "/bin/hold_page $out/bin/hold_page"
 	echo "/hyperupcall.ko $build/guest/hyperupcall.ko"
-	echo "/text_sync.ko $build/text_sync/text_sync.ko"
+	for module in "$build"/guest_modules/*.ko; do
+		echo "/$(basename "$module") $module"
+	done
 }
 
 tree=$out/initramfs.d

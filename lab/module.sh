@@ -3,20 +3,20 @@
 #
 # Builds modules for the kernel in build/linux: the guest's, hyperupcall.ko with
 # its programs, into build/guest; the tests want the programs that are wrong on
-# purpose, too. And those of tests: late_flush.ko for the host, text_sync.ko for
-# the guest, each into build/ under its name.
+# purpose, too. And what tests put into a kernel, each folder into one of the same
+# name in build/: late_flush into the host, guest_modules into the guest.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/lab/env.sh"
 out=$build/guest
-test_modules='late_flush text_sync'
+for_tests='late_flush guest_modules'
 
 inputs()
 {
-	find "$root/guest/hyperupcall_mod" "$root/include/uapi" \
-		"$root"/lab/tests/*/ -type f -print0 |
-		sort -z | xargs -0 sha256sum
+	(cd "$root/lab/tests" && find "$root/guest/hyperupcall_mod" \
+		"$root/include/uapi" $for_tests -type f -print0 |
+		sort -z | xargs -0 sha256sum)
 	cat "$obj/.hyperupcall-build"
 }
 
@@ -25,10 +25,10 @@ compile()
 	make -C "$root/guest/hyperupcall_mod" KDIR="$obj" OUT="$out" \
 		HYPERUPCALL_TEST=1 CC='ccache gcc' -j"$jobs"
 	# The kernel's build writes beside the sources.
-	for name in $test_modules; do
-		mkdir -p "$build/$name"
-		ln -sf "$root/lab/tests/$name"/* "$build/$name/"
-		kmake M="$build/$name" modules
+	for folder in $for_tests; do
+		mkdir -p "$build/$folder"
+		ln -sf "$root/lab/tests/$folder"/* "$build/$folder/"
+		kmake M="$build/$folder" modules
 	done
 }
 

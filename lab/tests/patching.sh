@@ -3,7 +3,7 @@
 #
 # The guest patches its own text while IPIs are consumed. Who patches relies on
 # more than that each CPU serializes: no CPU may be in a breakpoint handler for
-# the old text. See text_sync/text_sync.c and lab/patch-text.
+# the old text. See guest_modules/text_sync.c and lab/patch-text.
 
 . "$lab/tests/lib.sh"
 
