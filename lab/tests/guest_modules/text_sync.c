@@ -16,6 +16,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 
 /* Where the CPU is whose interrupts are off, and for how long it has them off. */
 #define TARGET_CPU	1
@@ -41,8 +42,10 @@ static int have_interrupts_off(void *unused)
 {
 	while (!kthread_should_stop()) {
 		local_irq_disable();
+		/* Pairs with the acquire in patch(), as the next one does. */
 		smp_store_release(&section, section + 1);
 		udelay(IRQS_OFF_US);
+		/* The section is over before interrupts are on. */
 		smp_store_release(&section, section + 1);
 		local_irq_enable();
 		cond_resched();
@@ -55,9 +58,11 @@ static void patch(void)
 {
 	unsigned long before;
 
+	/* Pairs with the release in have_interrupts_off(). */
 	while (!((before = smp_load_acquire(&section)) & 1))
-		cpu_relax();
+		cond_resched();
 	udelay(get_random_u32_below(IRQS_OFF_US / 2));
+	/* The section may have ended meanwhile. */
 	if (smp_load_acquire(&section) != before)
 		return;
 
@@ -66,6 +71,7 @@ static void patch(void)
 	else
 		static_branch_enable(&key);
 	patched++;
+	/* It has to have ended by now. */
 	early += smp_load_acquire(&section) == before;
 }
 
@@ -73,6 +79,10 @@ static int __init text_sync_init(void)
 {
 	struct task_struct *task;
 	unsigned int i;
+
+	/* What patches must not share the CPU with what has interrupts off. */
+	if (cpumask_test_cpu(TARGET_CPU, current->cpus_ptr))
+		return -EINVAL;
 
 	task = kthread_create(have_interrupts_off, NULL, "text_sync");
 	if (IS_ERR(task))
