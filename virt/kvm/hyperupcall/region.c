@@ -50,11 +50,14 @@ static void kvm_hyperupcall_extent_free(struct kvm_hyperupcall *hu,
 void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region)
 {
 	struct kvm_hyperupcall_extent *extent, *tmp;
+	bool was_mapped = !list_empty(&region->extents);
 	unsigned long i, nr_pages = 0;
 
 	list_for_each_entry_safe(extent, tmp, &region->extents, node)
 		kvm_hyperupcall_extent_free(hu, extent);
-	bpf_window_flush(hu->window, region->offset, region->nr_pages);
+	/* A flush interrupts every CPU: a MAP that puts no page there costs none. */
+	if (was_mapped)
+		bpf_window_flush(hu->window, region->offset, region->nr_pages);
 
 	for (i = 0; i < region->nr_pages; i++) {
 		if (!region->pages[i].page)

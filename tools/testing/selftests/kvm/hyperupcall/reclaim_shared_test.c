@@ -167,6 +167,7 @@ HUP_TEST(shared, mapped_twice)
 {
 	struct reclaim *r = self->r;
 	uint64_t *other;
+	int i;
 
 	reclaim_cgroup_enter();
 	add_memory(r, VM_MEM_SRC_SHMEM);
@@ -174,7 +175,9 @@ HUP_TEST(shared, mapped_twice)
 		     memslot2region(r->h->vm, RECLAIM_SLOT)->fd, 0);
 	ASSERT_NE(MAP_FAILED, other);
 	EXPECT_EQ(1, *other);
-	reclaim_cgroup(5);
+	/* The page was read just now, and others may go before it. */
+	for (i = 0; i < 5 && *other; i++)
+		reclaim_cgroup(5);
 	EXPECT_EQ(0, *other);
 	EXPECT_EQ(0, *reclaim_page(r, 0));
 	*other = 3;
