@@ -373,7 +373,7 @@ HUP_TEST(bpf, outlives_the_vm)
 }
 
 /* Lines of /proc/kallsyms with @name. */
-static int kallsyms(const char *name)
+static int count_symbols(const char *name)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
 	char line[512];
@@ -399,8 +399,8 @@ HUP_TEST(bpf, has_no_symbol)
 	int fd = sys_bpf(BPF_PROG_LOAD, &attr);
 
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, kallsyms("guests.prog"));
-	EXPECT_EQ(1, kallsyms("hosts_prog"));
+	EXPECT_EQ(0, count_symbols("guests.prog"));
+	EXPECT_EQ(1, count_symbols("hosts_prog"));
 	close(fd);
 }
 
