@@ -4,11 +4,11 @@
  * is the VMM that makes CPUID, and KVM does not compare. Where it is another
  * vCPU's, a program would flush one CPU's TLB and complete another CPU's calls.
  *
- * So the module loads a program that notes the vCPU ids of IPIs with a vector
- * that nobody uses on KVM, and sends one to each CPU. (Guests of Hyper-V wake
- * each other with it, where it does no harm if there are more.) Where hardware
- * delivers IPIs the hypervisor does not see them, and the ids stay unchecked. So
- * do those of CPUs that come online later; their ids are like the others'.
+ * So the module loads a program that notes the vCPU ids of IPIs with a vector that
+ * Linux does not use on KVM, and sends one to each CPU. (Guests of Hyper-V wake CPUs
+ * with that vector, where one IPI more does no harm.) Where hardware delivers IPIs
+ * the hypervisor does not see them, and the ids stay unchecked, as those of CPUs
+ * that come online later do.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
