@@ -4,7 +4,7 @@
 # accel.sh [icount]: prints the QEMU arguments that depend on what this machine
 # can do: KVM where it can nest, TCG otherwise; and the machine, the CPU and
 # the firmware that go with it. With icount, and TCG, the virtual clock counts
-# instructions.
+# instructions. L1_CPU in the environment is another CPU for TCG.
 
 set -eu
 lab=$(dirname "$0")
@@ -24,8 +24,9 @@ nests()
 if nests; then
 	echo '-machine pc -accel kvm -cpu host'
 else
-	# thread=multi loses interrupts of nested guests.
-	echo '-machine pc -accel tcg,thread=single -cpu EPYC'
+	# thread=multi loses interrupts of nested guests. A kernel that sees the
+	# hypervisor bit takes each Zen for one with TSA, and offers no hyperupcalls.
+	echo "-machine pc -accel tcg,thread=single -cpu ${L1_CPU:-EPYC,-hypervisor}"
 	[ "${1-}" != icount ] ||
 		echo '-icount shift=2,sleep=off -seed 1 -rtc clock=vm'
 fi
