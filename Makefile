@@ -32,6 +32,10 @@ bench-reclaim: kernel qemu module ## measure how memory comes back from a guest,
 	@VARIANT=base lab/kernel.sh build
 	@lab/run-reclaim.sh
 
+.PHONY: bench-load
+bench-load: kernel qemu selftests ## measure LOAD by length, BEFORE=bzImage or commit: side by side with that
+	@BEFORE='$(BEFORE)' lab/bench-load.sh
+
 .PHONY: check
 check: kernel qemu module selftests bpftool ## run all tests, end with "N passed, N failed"
 	@lab/check.sh
@@ -114,7 +118,7 @@ series-build: source ## build every commit of the series
 
 .PHONY: clean
 clean: ## remove what was built, keep the sources
-	rm -rf build/linux/obj* build/base/obj* build/qemu/obj build/qemu-path \
+	rm -rf build/linux/obj* build/base/obj* build/before/obj* build/qemu/obj build/qemu-path \
 		build/qemu-probed build/guest build/selftests build/bpftool build/series \
 		build/series-* build/static build/lab build/log
 

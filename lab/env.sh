@@ -11,6 +11,8 @@ VARIANT=${VARIANT-}
 suffix=${VARIANT:+-$VARIANT}
 # base is the pristine source, the others have the ordinary one's.
 [ "$VARIANT" != base ] || linux=$build/base
+# before is a commit that the caller names.
+[ "$VARIANT" != before ] || linux=$build/before
 # In the tree, so that ccache serves all of them.
 obj=$linux/obj$suffix
 kmake_options=

@@ -56,6 +56,16 @@ check_out_base()
 	git -C "$build/linux" worktree add -q --detach "$build/base" refs/tags/base
 }
 
+# The commit BEFORE of build/linux, in build/before.
+check_out_before()
+{
+	[ -n "${BEFORE-}" ] || die "BEFORE has to name a commit of build/linux"
+	git -C "$build/linux" worktree prune
+	[ -e "$build/before/.git" ] ||
+		git -C "$build/linux" worktree add -q --detach "$build/before" "$BEFORE"
+	git -C "$build/before" checkout -q --detach "$(git -C "$build/linux" rev-parse "$BEFORE")"
+}
+
 # git sees no objects of variants.
 exclude_objects()
 {
@@ -158,6 +168,7 @@ unpack)
 build | headers)
 	exclude_objects
 	[ "$VARIANT" != base ] || check_out_base
+	[ "$VARIANT" != before ] || check_out_before
 	mkdir -p "$obj"
 	unchanged .hyperupcall-config config_inputs ||
 		step "config$suffix" "configures the kernel" "$0" --configure
