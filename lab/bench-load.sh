@@ -22,7 +22,7 @@ boots()
 
 boot()
 {
-	lab/boot.sh -i -k "$2" -t 1800 "bench-load/$1" \
+	lab/boot.sh -i -k "$2" -a kvm.hyperupcall=1 -t 1800 "bench-load/$1" \
 		build/selftests/hyperupcall/bench_load
 }
 
