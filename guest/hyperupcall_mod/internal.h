@@ -56,6 +56,10 @@ int watch_start(struct ftrace_ops *ops, const char *const *names);
 void watch_end(struct ftrace_ops *ops);
 bool watch_is_dead(void);
 
+/* functions.c */
+int functions_add(const char *prog, const char *name, unsigned long addr);
+bool functions_are_patched(void);
+
 /* embedded.S, which the build generates: the programs' objects */
 struct embedded {
 	const char *name;

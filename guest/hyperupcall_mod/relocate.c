@@ -49,6 +49,8 @@ static int ksym_value(const struct object *obj, const Elf64_Sym *sym,
 		return err;
 
 	*value = ksym.addr;
+	if (ksym.kind == KSYM_TEXT)
+		return functions_add(obj->name, name, ksym.addr);
 	if (ksym.kind == KSYM_DATA)
 		return window_map(name, (void *)ksym.addr, ksym.size, 0, value);
 	return 0;

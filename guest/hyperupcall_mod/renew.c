@@ -7,7 +7,7 @@
  * registers them again if it has not.
  *
  * Beside that it looks whether programs have to end for what nothing tells of
- * either: ftrace is dead.
+ * either: ftrace is dead, or there is a live patch for what a program answers for.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -37,6 +37,8 @@ static const char *reason_to_end(void)
 {
 	if (watch_is_dead())
 		return "ftrace is dead, and kexec would not be noticed";
+	if (functions_are_patched())
+		return "there is a live patch for a function that programs answer for";
 	return NULL;
 }
 
