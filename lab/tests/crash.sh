@@ -17,11 +17,13 @@ L2_APPEND="crashkernel=128M movablecore=256M"
 blocks_go_and_come="while :; do for b in /sys/devices/system/memory/memory*/state; \
 do echo offline >\$b; echo online >\$b; done; done 2>/dev/null"
 
+# Somebody may hold a page of a block for a moment, and then it stays online.
 blocks_are_movable()
 {
-	l2_run "for b in /sys/devices/system/memory/memory*/state; do" \
+	l2_run "for i in \$(seq 20); do" \
+		"for b in /sys/devices/system/memory/memory*/state; do" \
 		"echo offline >\$b 2>/dev/null && echo online >\$b &&" \
-		"exit 0; done; exit 1"
+		"exit 0; done; sleep 0.5; done; exit 1"
 }
 
 # lab/trouble takes every panic for one: this kernel's last words are not said.
