@@ -17,13 +17,9 @@
 
 #include "internal.h"
 
-/* Kernels whose functions were read, from the first one to before the second. */
-static const struct {
-	unsigned int first;
-	unsigned int end;
-} kernels[] = {
-	{ KERNEL_VERSION(6, 12, 0), KERNEL_VERSION(6, 13, 0) },
-};
+/* Kernels whose functions were read, see progs/tlb.bpf.c: from 6.1 to 7.3. */
+#define FIRST_READ	KERNEL_VERSION(6, 1, 0)
+#define FIRST_UNREAD	KERNEL_VERSION(7, 4, 0)
 
 /* Those that programs name; twice as many as the programs here do. */
 static unsigned long functions[32];
@@ -31,14 +27,7 @@ static unsigned int nr_functions;
 
 static bool kernel_was_read(void)
 {
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(kernels); i++) {
-		if (LINUX_VERSION_CODE >= kernels[i].first &&
-		    LINUX_VERSION_CODE < kernels[i].end)
-			return true;
-	}
-	return false;
+	return LINUX_VERSION_CODE >= FIRST_READ && LINUX_VERSION_CODE < FIRST_UNREAD;
 }
 
 #ifdef CONFIG_LIVEPATCH

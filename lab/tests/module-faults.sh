@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the guest's module does when what it relies on fails: the hypervisor keeps
-# what it shall give back, vCPU ids are not what CPUID says, ftrace dies.
+# what it shall give back, vCPU ids are not what CPUID says, a live patch replaces
+# what a program answers for, ftrace dies.
 
 vcpus=3
 . "$lab/tests/lib.sh"
@@ -30,6 +31,12 @@ programs_end()
 		l2_run "grep -qx 'link 0' /sys/kernel/debug/hyperupcall/tlb"
 }
 
+live_patch_goes()
+{
+	l2_run "echo 0 >/sys/kernel/livepatch/live_patch/enabled;" \
+		"for i in \$(seq 100); do rmmod live_patch && exit; sleep 0.2; done; exit 1"
+}
+
 expect "boots" boot
 expect "insmod" l2_run insmod /hyperupcall.ko programs=count,tlb
 expect "IPIs are consumed" shootdowns_are_consumed
@@ -48,6 +55,17 @@ expect "APIC ids are swapped" l2_run insmod /swap_ids.ko
 expect "the module declines and says why" insmod_fails tlb "APIC ids"
 expect "nothing is charged to the VMM" nothing_is_charged
 expect "APIC ids are swapped back" l2_run rmmod swap_ids
+
+expect "insmod" l2_run insmod /hyperupcall.ko programs=tlb
+expect "a live patch comes" l2_run insmod /live_patch.ko
+expect "programs end" programs_end "live patch"
+expect "IPIs are delivered" shootdowns_are_delivered
+expect "rmmod" l2_run rmmod hyperupcall
+expect "the module declines and says why" insmod_fails tlb "live patch"
+expect "the live patch goes" live_patch_goes
+expect "insmod" l2_run insmod /hyperupcall.ko programs=tlb
+expect "IPIs are consumed" shootdowns_are_consumed
+expect "rmmod" l2_run rmmod hyperupcall
 
 # The hypervisor keeps the link: what it runs has to do nothing any more.
 expect "restart" restart
