@@ -17,7 +17,8 @@
 # L1's kernel only: L2 has the ordinary one.
 #
 # A line in either console that lab/trouble finds fails the test, whatever
-# COMMAND says.
+# COMMAND says. A warning of either kernel is its end, so that nothing that
+# happens after it is taken for a result; -a panic_on_warn=0 lets L1 go on.
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -70,7 +71,7 @@ guest_kernel=$kernel
 set -- "${QEMU:-$(cat "$build/qemu-path")}" \
 	$("$root/lab/accel.sh" $icount) -nodefaults -no-user-config \
 	-display none -no-reboot -smp "$cpus,sockets=$cpus" -m "$mem" \
-	-kernel "$kernel" -append "console=ttyS0 loglevel=5 panic=-1 \
+	-kernel "$kernel" -append "console=ttyS0 loglevel=5 panic=-1 panic_on_warn=1 \
 root=hostroot rootfstype=9p ro \
 rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose \
 init=$root/lab/l1-init $parameters $append" \

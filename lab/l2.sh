@@ -65,7 +65,7 @@ l2_launch()
 		-m "${L2_MEMORY-384M}" ${L2_OPTIONS-} \
 		-cpu "host,migratable=off$flags" \
 		-kernel $l2/bzImage -initrd $l2/initramfs \
-		-append "console=ttyS0 loglevel=5 panic=-1 noxsave \
+		-append "console=ttyS0 loglevel=5 panic=-1 panic_on_warn=1 noxsave \
 rcupdate.rcu_cpu_stall_timeout=$((60 * patience)) ${L2_APPEND-}" \
 		-chardev "file,id=console,path=$(l2_console),append=on" \
 		-serial chardev:console \
