@@ -66,6 +66,7 @@ struct bpf_hyperupcall_load {
 	u32 log_true_size;
 };
 
+void bpf_hyperupcall_allow(bool allow);
 struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load);
 u32 bpf_hyperupcall_run(const struct bpf_prog *prog, const struct hyperupcall_ctx *ctx,
 			struct bpf_hyperupcall_run_ctx *run_ctx);
@@ -76,6 +77,7 @@ s64 bpf_hyperupcall_vcpu_regs(u32 vcpu, void *regs, u32 regs__sz);
 s64 bpf_hyperupcall_flush_tlb(u32 vcpu);
 
 #ifdef CONFIG_BPF_HYPERUPCALL
+void bpf_hyperupcall_uncharge(struct bpf_prog_aux *aux);
 void __bpf_hyperupcall_fault(unsigned long ip);
 
 /**
@@ -86,10 +88,11 @@ void __bpf_hyperupcall_fault(unsigned long ip);
  */
 static inline void bpf_hyperupcall_fault(unsigned long ip)
 {
-	if (static_branch_unlikely(&bpf_window_key))
+	if (static_branch_unlikely(&bpf_window_key.key))
 		__bpf_hyperupcall_fault(ip);
 }
 #else
+static inline void bpf_hyperupcall_uncharge(struct bpf_prog_aux *aux) { }
 static inline void bpf_hyperupcall_fault(unsigned long ip) { }
 #endif
 

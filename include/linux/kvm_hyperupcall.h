@@ -22,8 +22,9 @@ void kvm_hyperupcall_destroy_vm(struct kvm *kvm);
 int kvm_hyperupcall_available(void);
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
 void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu);
-void kvm_hyperupcall_refuse(struct kvm *kvm);
-void kvm_hyperupcall_reset(struct kvm *kvm);
+int kvm_hyperupcall_refuse(struct kvm *kvm);
+int kvm_hyperupcall_reset(struct kvm *kvm);
+void kvm_hyperupcall_drop_all(struct kvm *kvm);
 void kvm_hyperupcall_create_debugfs(struct kvm *kvm);
 long kvm_hyperupcall_save(struct kvm *kvm, struct kvm_hyperupcall_state __user *user);
 long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state __user *user);
@@ -32,6 +33,8 @@ void kvm_hyperupcall_exit(void);
 
 void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range);
 void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot);
+void kvm_hyperupcall_begin_dirty_log(struct kvm *kvm);
+void kvm_hyperupcall_sync_dirty_log(struct kvm *kvm, struct kvm_memory_slot *slot);
 
 int kvm_hyperupcall_hypercall(struct kvm_vcpu *vcpu, u64 op, gva_t gva, u64 size, u64 zero);
 
@@ -53,13 +56,19 @@ static __always_inline bool kvm_hyperupcall_linked(struct kvm *kvm,
 }
 
 bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu);
+void kvm_hyperupcall_begin_vcpu_run(struct kvm_vcpu *vcpu);
+void kvm_hyperupcall_end_vcpu_run(struct kvm_vcpu *vcpu);
 enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned long start,
 						       unsigned long end, bool final);
 int kvm_hyperupcall_age(struct kvm *kvm, unsigned long start, unsigned long end, int young);
+void kvm_hyperupcall_vcpu_stopped(struct kvm *kvm);
 
 /* What an architecture provides. */
 bool kvm_arch_hyperupcall_safe(void);
-void kvm_arch_hyperupcall_finish_reset(struct kvm *kvm);
+int kvm_arch_hyperupcall_finish_reset(struct kvm *kvm);
+int kvm_arch_hyperupcall_may_restore(struct kvm *kvm);
+void kvm_arch_hyperupcall_restored(struct kvm *kvm);
+bool kvm_arch_hyperupcall_reset_pending(struct kvm *kvm);
 
 /*
  * These take guest-virtual addresses, act as a supervisor of the calling vCPU,
@@ -81,8 +90,10 @@ bool kvm_arch_hyperupcall_flush_tlb(struct kvm_vcpu *vcpu);
 static inline int kvm_hyperupcall_create_vm(struct kvm *kvm) { return 0; }
 static inline void kvm_hyperupcall_destroy_vm(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu) { }
-static inline void kvm_hyperupcall_refuse(struct kvm *kvm) { }
-static inline void kvm_hyperupcall_reset(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_begin_vcpu_run(struct kvm_vcpu *vcpu) { }
+static inline void kvm_hyperupcall_end_vcpu_run(struct kvm_vcpu *vcpu) { }
+static inline int kvm_hyperupcall_refuse(struct kvm *kvm) { return 0; }
+static inline void kvm_hyperupcall_drop_all(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_create_debugfs(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_init(void) { }
 static inline void kvm_hyperupcall_exit(void) { }
@@ -90,10 +101,15 @@ static inline void kvm_hyperupcall_invalidate_start(struct kvm *kvm,
 						    const struct mmu_notifier_range *range) { }
 static inline void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm,
 						      const struct kvm_memory_slot *slot) { }
+static inline void kvm_hyperupcall_begin_dirty_log(struct kvm *kvm) { }
+static inline void kvm_hyperupcall_sync_dirty_log(struct kvm *kvm,
+						  struct kvm_memory_slot *slot) { }
 static inline bool kvm_hyperupcall_vcpu_critical(struct kvm_vcpu *me, struct kvm_vcpu *vcpu)
 {
 	return false;
 }
+
+static inline void kvm_hyperupcall_vcpu_stopped(struct kvm *kvm) { }
 
 static inline int kvm_hyperupcall_age(struct kvm *kvm, unsigned long start, unsigned long end,
 				      int young)

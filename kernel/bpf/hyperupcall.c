@@ -17,6 +17,25 @@
 #include <linux/nospec.h>
 #include <linux/ratelimit.h>
 #include <linux/sched/user.h>
+#include <asm/extable.h>
+
+bool bpf_hyperupcall_allowed __read_mostly;
+
+/**
+ * bpf_hyperupcall_allow - guests may load programs, or may no longer
+ * @allow: whether they may
+ *
+ * Where unprivileged users should not load programs, because of what the CPU's
+ * predictors make of them, neither should guests: the kernel warns and reports in
+ * both cases.
+ */
+void bpf_hyperupcall_allow(bool allow)
+{
+	WRITE_ONCE(bpf_hyperupcall_allowed, allow);
+	if (allow)
+		unpriv_ebpf_notify(0);
+}
+EXPORT_SYMBOL_GPL(bpf_hyperupcall_allow);
 
 static struct bpf_hyperupcall_run_ctx *hyperupcall_run_ctx(void)
 {
@@ -199,6 +218,40 @@ static int hyperupcall_wait(void)
 	return 0;
 }
 
+/* Bytes of machine code of all guests' programs. */
+static atomic_long_t hyperupcall_text;
+
+static u32 hyperupcall_func_size(const struct bpf_prog *func)
+{
+	u32 extable = func->aux->num_exentries * sizeof(struct exception_table_entry);
+
+	/* The JIT allocates in chunks of 64 bytes. */
+	return round_up(sizeof(struct bpf_binary_header) + func->jited_len + extable, 64);
+}
+
+/*
+ * Takes a program's machine code from guests' part of the limit, which is a half:
+ * the other one is for the host's filters, which must be compiled or fail.
+ */
+static bool hyperupcall_charge(struct bpf_prog *prog)
+{
+	u32 i, size = hyperupcall_func_size(prog);
+
+	for (i = 1; i < prog->aux->real_func_cnt; i++)
+		size += hyperupcall_func_size(prog->aux->func[i]);
+	prog->aux->guest_text = size;
+	return atomic_long_add_return(size, &hyperupcall_text) <= READ_ONCE(bpf_jit_limit) / 2;
+}
+
+/**
+ * bpf_hyperupcall_uncharge - a program is freed
+ * @aux: of any program
+ */
+void bpf_hyperupcall_uncharge(struct bpf_prog_aux *aux)
+{
+	atomic_long_sub(aux->guest_text, &hyperupcall_text);
+}
+
 /**
  * bpf_hyperupcall_load - verify and compile a guest's program
  * @load: the program
@@ -241,7 +294,8 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 	prog = bpf_prog_load_finish(prog, BPF_PROG_TYPE_HYPERUPCALL, &attr,
 				    KERNEL_BPFPTR(&attr), sizeof(attr));
 	load->log_true_size = attr.log_true_size;
-	if (!IS_ERR(prog) && (!prog->jited || bpf_jit_over_limit())) {
+	if (!IS_ERR(prog) &&
+	    (!prog->jited || !hyperupcall_charge(prog) || bpf_jit_over_limit())) {
 		/* The JIT is there, but has no room, or none for a guest. */
 		bpf_prog_put(prog);
 		return ERR_PTR(-ENOMEM);

@@ -19,32 +19,135 @@
  * with the start in r12 and off a signed 16-bit constant. Each load and store has
  * its own 32-bit move, and each atomic operation its own 32-bit AND: whatever is
  * in rdi, also under misspeculation, the address is in the window or its guards.
+ *
+ * Pages leave a window at the pace of a guest, so that a flush of every CPU's TLB
+ * for each of them would be the guest's to make. A window is accessed by its
+ * programs only; therefore each CPU flushes its own TLB, when it starts a program
+ * after a page has left. Until then a CPU may hold translations of pages that
+ * were freed, as it may for vmalloc()'s lazily flushed areas.
  */
+#include <linux/bitmap.h>
 #include <linux/bpf_window.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/nospec.h>
+#include <linux/percpu.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/uidgid.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 #include <asm/tlbflush.h>
 
+/* A window starts somewhere in its first page table. */
+#define BPF_WINDOW_TABLES	((SZ_4G >> PMD_SHIFT) + 1)
+
+/**
+ * struct bpf_window - a window
+ * @area: its address space
+ * @cleared: how often pages left it
+ * @flushed: of a CPU, what @cleared was before its last flush
+ * @uid: the user whose window it is
+ * @objcg: pays for the page tables, may be NULL
+ * @tables: the page tables that were populated
+ */
 struct bpf_window {
 	struct vm_struct *area;
+	unsigned long cleared;
+	unsigned long __percpu *flushed;
+	kuid_t uid;
+	struct obj_cgroup *objcg;
+	DECLARE_BITMAP(tables, BPF_WINDOW_TABLES);
 };
 
-DEFINE_STATIC_KEY_FALSE(bpf_window_key);
+/* A guest makes its VM's window come, and its VMM may go: text is patched less often. */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(bpf_window_key, HZ);
 
-static atomic_long_t bpf_nr_windows;
+/* How many windows there are, and how many of them a user has, by uid. */
+static DEFINE_MUTEX(bpf_windows_lock);
+static unsigned long bpf_nr_windows;
+static DEFINE_XARRAY(bpf_windows_of_users);
 
 /*
  * The address space is everybody's: windows get a quarter of it at most. Their
- * page tables are charged to nobody, and stay for the next windows when they go:
- * they get an eighth of the memory at most.
+ * page tables are charged as long as the window is there, and stay for the next
+ * windows when it goes: they get an eighth of the memory at most.
  */
 static unsigned long bpf_max_windows(void)
 {
 	return min_t(unsigned long, (VMALLOC_END - VMALLOC_START) / BPF_WINDOW_AREA / 4,
 		     totalram_pages() / 8 / (SZ_4G >> PMD_SHIFT));
 }
+
+/* Half of all windows is for other users, unless this one may exceed its limits. */
+static bool bpf_window_charge_user(kuid_t uid)
+{
+	unsigned long id = from_kuid(&init_user_ns, uid);
+	unsigned long nr, max = bpf_max_windows();
+
+	guard(mutex)(&bpf_windows_lock);
+
+	nr = xa_to_value(xa_load(&bpf_windows_of_users, id));
+	if (bpf_nr_windows >= max ||
+	    (nr >= DIV_ROUND_UP(max, 2) && !capable(CAP_SYS_RESOURCE)))
+		return false;
+	if (xa_err(xa_store(&bpf_windows_of_users, id, xa_mk_value(nr + 1), GFP_KERNEL_ACCOUNT)))
+		return false;
+
+	bpf_nr_windows++;
+	return true;
+}
+
+static void bpf_window_uncharge_user(kuid_t uid)
+{
+	unsigned long id = from_kuid(&init_user_ns, uid);
+	unsigned long nr;
+
+	guard(mutex)(&bpf_windows_lock);
+
+	bpf_nr_windows--;
+	nr = xa_to_value(xa_load(&bpf_windows_of_users, id)) - 1;
+	/* Replacing a value by another one needs no memory. */
+	if (nr)
+		xa_store(&bpf_windows_of_users, id, xa_mk_value(nr), GFP_KERNEL);
+	else
+		xa_erase(&bpf_windows_of_users, id);
+}
+
+#ifdef CONFIG_MEMCG
+static struct obj_cgroup *bpf_window_objcg(void)
+{
+	return get_obj_cgroup_from_current();
+}
+
+static int bpf_window_charge_tables(struct bpf_window *window, unsigned long nr)
+{
+	return window->objcg ? obj_cgroup_charge(window->objcg, GFP_KERNEL, nr << PAGE_SHIFT) : 0;
+}
+
+static void bpf_window_uncharge_tables(struct bpf_window *window, unsigned long nr)
+{
+	if (window->objcg)
+		obj_cgroup_uncharge(window->objcg, nr << PAGE_SHIFT);
+}
+#else
+static struct obj_cgroup *bpf_window_objcg(void)
+{
+	return NULL;
+}
+
+static int bpf_window_charge_tables(struct bpf_window *window, unsigned long nr)
+{
+	return 0;
+}
+
+static void bpf_window_uncharge_tables(struct bpf_window *window, unsigned long nr)
+{
+}
+#endif
 
 /**
  * bpf_window_alloc - reserve the address space of a window
@@ -53,26 +156,35 @@ static unsigned long bpf_max_windows(void)
  */
 struct bpf_window *bpf_window_alloc(void)
 {
+	kuid_t uid = current_uid();
 	struct bpf_window *window;
 
-	if (!atomic_long_add_unless(&bpf_nr_windows, 1, bpf_max_windows()))
+	if (!bpf_window_charge_user(uid))
 		return NULL;
 
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
 	if (!window)
-		goto dec;
+		goto uncharge;
+
+	window->flushed = alloc_percpu_gfp(unsigned long, GFP_KERNEL_ACCOUNT);
+	if (!window->flushed)
+		goto free;
 
 	window->area = get_vm_area(BPF_WINDOW_AREA, VM_SPARSE);
 	if (!window->area)
-		goto free;
+		goto free_percpu;
 
-	static_branch_inc(&bpf_window_key);
+	window->uid = uid;
+	window->objcg = bpf_window_objcg();
+	static_branch_inc(&bpf_window_key.key);
 	return window;
 
+free_percpu:
+	free_percpu(window->flushed);
 free:
 	kfree(window);
-dec:
-	atomic_long_dec(&bpf_nr_windows);
+uncharge:
+	bpf_window_uncharge_user(uid);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(bpf_window_alloc);
@@ -88,10 +200,13 @@ void bpf_window_free(struct bpf_window *window)
 	if (!window)
 		return;
 
-	static_branch_dec(&bpf_window_key);
+	static_branch_slow_dec_deferred(&bpf_window_key);
 	free_vm_area(window->area);
+	free_percpu(window->flushed);
+	bpf_window_uncharge_tables(window, bitmap_weight(window->tables, BPF_WINDOW_TABLES));
+	obj_cgroup_put(window->objcg);
+	bpf_window_uncharge_user(window->uid);
 	kfree(window);
-	atomic_long_dec(&bpf_nr_windows);
 }
 EXPORT_SYMBOL_GPL(bpf_window_free);
 
@@ -111,12 +226,25 @@ EXPORT_SYMBOL_GPL(bpf_window_start);
  * @offset: where the part starts, page aligned
  * @nr_pages: its size; @offset + @nr_pages pages is at most 4 GiB
  *
- * May sleep. Return: zero, or -ENOMEM.
+ * May sleep. The caller serialises this with itself. Return: zero, or -ENOMEM.
  */
 int bpf_window_populate(struct bpf_window *window, u64 offset, unsigned long nr_pages)
 {
-	return apply_to_page_range(&init_mm, bpf_window_start(window) + offset,
-				   nr_pages << PAGE_SHIFT, NULL, NULL);
+	unsigned long size = nr_pages << PAGE_SHIFT, i, nr = 0;
+	u64 start = bpf_window_start(window);
+	unsigned long first = ((start + offset) >> PMD_SHIFT) - (start >> PMD_SHIFT);
+	unsigned long last = ((start + offset + size - 1) >> PMD_SHIFT) - (start >> PMD_SHIFT);
+	int err;
+
+	for (i = first; i <= last; i++)
+		nr += !test_bit(i, window->tables);
+	err = bpf_window_charge_tables(window, nr);
+	if (err)
+		return err;
+
+	/* Tables that are there stay, and stay charged, if others fail. */
+	bitmap_set(window->tables, first, last - first + 1);
+	return apply_to_page_range(&init_mm, start + offset, size, NULL, NULL);
 }
 EXPORT_SYMBOL_GPL(bpf_window_populate);
 
@@ -152,33 +280,49 @@ static int bpf_window_clear_pte(pte_t *ptep, unsigned long addr, void *data)
 }
 
 /**
- * bpf_window_clear - take pages out of a window, but for the TLBs
+ * bpf_window_clear - take pages out of a window
  * @window: a window
  * @offset: where, page aligned
  * @nr_pages: how many; those that are not there are passed over
  *
- * Does not sleep. Programs may reach the pages until bpf_window_flush().
+ * Does not sleep. The caller serialises this with bpf_window_set() and with
+ * itself. Programs that run may reach the pages until they end, and programs that
+ * start when it has returned do not: after a grace period the caller may give
+ * back its references, and put other pages there.
  */
 void bpf_window_clear(struct bpf_window *window, u64 offset, unsigned long nr_pages)
 {
 	apply_to_existing_page_range(&init_mm, bpf_window_start(window) + offset,
 				     nr_pages << PAGE_SHIFT, bpf_window_clear_pte, NULL);
+	/* Pairs with the acquire in bpf_window_enter(). */
+	smp_store_release(&window->cleared, window->cleared + 1);
 }
 EXPORT_SYMBOL_GPL(bpf_window_clear);
 
-/**
- * bpf_window_flush - make sure that pages are out of a window
- * @window: a window
- * @offset: where they were, page aligned
- * @nr_pages: how many, bpf_window_clear() was called for some or all of them
- *
- * Does not sleep, but wants interrupts on. When it returns, no CPU reaches the
- * pages through the window, and the caller may give back its references.
- */
-void bpf_window_flush(struct bpf_window *window, u64 offset, unsigned long nr_pages)
+/* Another program on this CPU must not find @flushed up to date before the flush. */
+static void bpf_window_flush(struct bpf_window *window, unsigned long cleared)
 {
-	unsigned long start = bpf_window_start(window) + offset;
-
-	flush_tlb_kernel_range(start, start + (nr_pages << PAGE_SHIFT));
+	preempt_disable();
+	__flush_tlb_all();
+	this_cpu_write(*window->flushed, cleared);
+	preempt_enable();
 }
-EXPORT_SYMBOL_GPL(bpf_window_flush);
+
+/**
+ * bpf_window_enter - make a window as it is what programs see on this CPU
+ * @window: a window
+ *
+ * Called under rcu_read_lock() and with migration disabled, before a program
+ * runs and until it has ended.
+ */
+void bpf_window_enter(struct bpf_window *window)
+{
+	/* Pairs with the release in bpf_window_clear(). */
+	unsigned long cleared = smp_load_acquire(&window->cleared);
+
+	if (unlikely(this_cpu_read(*window->flushed) != cleared))
+		bpf_window_flush(window, cleared);
+	/* No CPU runs a program ahead of the flush because it mispredicts the branch. */
+	barrier_nospec();
+}
+EXPORT_SYMBOL_GPL(bpf_window_enter);

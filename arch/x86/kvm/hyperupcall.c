@@ -14,6 +14,11 @@
 #include "smm.h"
 #include "x86.h"
 
+static struct kvm_vcpu *kvm_hyperupcall_boot_vcpu(struct kvm *kvm)
+{
+	return kvm_get_vcpu_by_id(kvm, kvm->arch.bsp_vcpu_id);
+}
+
 /**
  * kvm_hyperupcall_emulate - KVM_HC_HYPERUPCALL
  * @vcpu: the calling vCPU, at CPL 0, with kvm->srcu held
@@ -38,6 +43,9 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 	/* The memslots of SMM are others than those that regions come from. */
 	if (!op_64_bit || is_smm(vcpu) || is_guest_mode(vcpu))
 		return -KVM_EPERM;
+	/* Without a boot vCPU nothing would tell that the guest was reset. */
+	if (!kvm_hyperupcall_boot_vcpu(vcpu->kvm))
+		return -KVM_EPERM;
 
 	/* Verification takes its time, and memslot updates wait for SRCU. */
 	kvm_vcpu_srcu_read_unlock(vcpu);
@@ -50,15 +58,17 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 /**
  * kvm_arch_hyperupcall_safe - whether this host may run a guest's programs
  *
- * They may make loads fault in the host, and on some CPUs such a load shows what
- * others left in the CPU's buffers; see mds.rst and
- * reg-file-data-sampling.rst in Documentation/admin-guide/hw-vuln/. The buffers
- * are cleared before the guest is entered, and interrupts fill them again.
+ * They may make loads fault in the host, or wait for stores, and on some CPUs such
+ * a load shows what others left in the CPU's buffers; see mds.rst and
+ * reg-file-data-sampling.rst in Documentation/admin-guide/hw-vuln/ for two of
+ * them, and tsa= in kernel-parameters.txt for the third. The buffers are cleared
+ * before the guest is entered, and interrupts fill them again.
  */
 bool kvm_arch_hyperupcall_safe(void)
 {
 	return cpu_mitigations_off() ||
-	       !(boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_RFDS));
+	       !(boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_RFDS) ||
+		 boot_cpu_has_bug(X86_BUG_TSA));
 }
 
 bool kvm_arch_hyperupcall_gva_valid(struct kvm_vcpu *vcpu, gva_t gva)
@@ -136,6 +146,14 @@ static bool kvm_hyperupcall_has_own_cr0(struct kvm_vcpu *vcpu)
 	return !is_smm(vcpu) && !is_guest_mode(vcpu);
 }
 
+/* Programs that reclaim would ask do not run until the reset is done. */
+static void kvm_hyperupcall_mark_reset(struct kvm_vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->arch.hyperupcall.reset, true);
+	/* Pairs with the barrier in kvm_arch_hyperupcall_reset_pending(). */
+	smp_wmb();
+}
+
 /**
  * kvm_hyperupcall_request_reset - INIT, a shutdown or the VMM writes CR0 of a vCPU
  * @vcpu: the vCPU
@@ -156,7 +174,7 @@ void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
 		return;
 
 	if (kvm_hyperupcall_has_own_cr0(vcpu))
-		vcpu->arch.hyperupcall.reset = true;
+		kvm_hyperupcall_mark_reset(vcpu);
 	kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
 }
 
@@ -166,6 +184,75 @@ static bool kvm_hyperupcall_reset_is_due(struct kvm_vcpu *vcpu)
 	       (!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu));
 }
 
+/*
+ * A boot vCPU in paged mode whose state is the guest's own. A vCPU that has not
+ * entered the guest since it was created, or since KVM_SET_HYPERUPCALL_STATE, has
+ * the state that the VMM gave it, and gets the rest of it.
+ */
+static bool kvm_hyperupcall_may_rewind(struct kvm_vcpu *vcpu)
+{
+	return kvm_vcpu_is_reset_bsp(vcpu) && is_paging(vcpu) &&
+	       vcpu->stat.exits != READ_ONCE(vcpu->arch.hyperupcall.exits);
+}
+
+/* The VMM goes back to a snapshot: what KVM has belongs to another kernel. */
+static void kvm_hyperupcall_rewind(struct kvm_vcpu *vcpu)
+{
+	kvm_hyperupcall_mark_reset(vcpu);
+	kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
+}
+
+/**
+ * kvm_hyperupcall_set_sregs - the VMM writes the control registers of a vCPU
+ * @vcpu: the vCPU, which has the old ones
+ * @sregs: the new ones
+ *
+ * A VMM that writes back what it has read changes nothing, and neither does a
+ * debugger that sets general-purpose registers. Other page tables or descriptor
+ * tables come with other memory.
+ */
+void kvm_hyperupcall_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	struct desc_ptr gdt, idt;
+
+	if (!kvm_has_hyperupcall(vcpu->kvm) || !kvm_hyperupcall_may_rewind(vcpu))
+		return;
+
+	kvm_x86_call(get_gdt)(vcpu, &gdt);
+	kvm_x86_call(get_idt)(vcpu, &idt);
+	if (kvm_read_cr3(vcpu) != sregs->cr3 || gdt.address != sregs->gdt.base ||
+	    idt.address != sregs->idt.base)
+		kvm_hyperupcall_rewind(vcpu);
+}
+
+/**
+ * kvm_hyperupcall_set_tsc - the VMM writes the TSC of a vCPU
+ * @vcpu: the vCPU
+ * @tsc: what it will be
+ *
+ * Time that the guest has seen pass does not come back, unless the VMM goes back
+ * to a snapshot. Does not sleep.
+ */
+void kvm_hyperupcall_set_tsc(struct kvm_vcpu *vcpu, u64 tsc)
+{
+	if (kvm_has_hyperupcall(vcpu->kvm) && kvm_hyperupcall_may_rewind(vcpu) &&
+	    tsc < vcpu->arch.last_guest_tsc)
+		kvm_hyperupcall_rewind(vcpu);
+}
+
+/**
+ * kvm_hyperupcall_confirm_reset - the VMM has written all that decides of a reset
+ * @vcpu: a vCPU in KVM_RUN, which has its registers and its mode now
+ *
+ * For kvm_arch_hyperupcall_reset_pending(), until the reset is done.
+ */
+void kvm_hyperupcall_confirm_reset(struct kvm_vcpu *vcpu)
+{
+	if (kvm_test_request(KVM_REQ_HYPERUPCALL_RESET, vcpu) &&
+	    kvm_hyperupcall_reset_is_due(vcpu))
+		kvm_hyperupcall_mark_reset(vcpu);
+}
+
 /**
  * kvm_hyperupcall_finish_reset - drop what is to be dropped before the VM entry
  * @vcpu: a loaded vCPU, without kvm->srcu
@@ -173,51 +260,134 @@ static bool kvm_hyperupcall_reset_is_due(struct kvm_vcpu *vcpu)
  * May sleep. In an ioctl that resets a vCPU, for the VMM may expect that nothing
  * is pinned when its call returns, and in those after which nothing would tell
  * that there was a reset.
+ *
+ * Return: zero, or -EINTR with a signal pending, and it is still to be done.
  */
-void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu)
+int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu)
 {
 	if (!kvm_test_request(KVM_REQ_HYPERUPCALL_RESET, vcpu) ||
 	    !kvm_hyperupcall_reset_is_due(vcpu))
-		return;
+		return 0;
+
+	if (kvm_hyperupcall_reset(vcpu->kvm))
+		return -EINTR;
 
 	kvm_clear_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
-	vcpu->arch.hyperupcall.reset = false;
-	kvm_hyperupcall_reset(vcpu->kvm);
+	WRITE_ONCE(vcpu->arch.hyperupcall.reset, false);
+	return 0;
 }
 
 /**
- * kvm_arch_hyperupcall_finish_reset - the same for the boot vCPU of a VM
+ * kvm_arch_hyperupcall_finish_reset - finish a reset of a VM's boot vCPU
  * @kvm: the VM
  *
- * May sleep. A vCPU that is in an ioctl does it itself.
+ * May sleep. Takes in an INIT, as KVM_GET_MP_STATE does: what the VMM reads of
+ * the vCPU may be of before and after it, and what it reads of the hyperupcalls
+ * is of after it. A vCPU that is in an ioctl finishes its reset itself.
+ *
+ * Return: zero, or -EINTR with a signal pending, and the reset is still to be done.
  */
-void kvm_arch_hyperupcall_finish_reset(struct kvm *kvm)
+int kvm_arch_hyperupcall_finish_reset(struct kvm *kvm)
 {
-	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(kvm, kvm->arch.bsp_vcpu_id);
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_boot_vcpu(kvm);
+	struct kvm_mp_state mp_state;
+	int r;
 
 	if (!vcpu || !mutex_trylock(&vcpu->mutex))
-		return;
+		return 0;
+
+	r = kvm_arch_vcpu_ioctl_get_mpstate(vcpu, &mp_state);
+	mutex_unlock(&vcpu->mutex);
+	return r;
+}
+
+/**
+ * kvm_arch_hyperupcall_may_restore - whether a VM has the registers of its boot vCPU
+ * @kvm: the VM
+ *
+ * Registers that come after the hyperupcalls may look like a reset, which drops
+ * them; a reset that came before was one of another kernel.
+ *
+ * May sleep. Return: zero, or -EBUSY if there is no boot vCPU, if it is in an
+ * ioctl, or if it is not in paged mode, not in SMM and not in a nested guest.
+ */
+int kvm_arch_hyperupcall_may_restore(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_boot_vcpu(kvm);
+	int r = 0;
+
+	if (!vcpu || !mutex_trylock(&vcpu->mutex))
+		return -EBUSY;
 
 	vcpu_load(vcpu);
-	kvm_hyperupcall_finish_reset(vcpu);
+	if (!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu))
+		r = -EBUSY;
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
+	return r;
+}
+
+/**
+ * kvm_arch_hyperupcall_restored - a VM has other hyperupcalls than before
+ * @kvm: the VM
+ *
+ * The VMM may write what it has left out of the boot vCPU's state.
+ */
+void kvm_arch_hyperupcall_restored(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_boot_vcpu(kvm);
+
+	if (vcpu)
+		WRITE_ONCE(vcpu->arch.hyperupcall.exits, READ_ONCE(vcpu->stat.exits));
+}
+
+/**
+ * kvm_arch_hyperupcall_reset_pending - whether the guest's kernel may be gone
+ * @kvm: the VM
+ *
+ * KVM_RUN takes registers that the VMM left in the kvm_run page when it is under
+ * way already, and drops what was registered just before the VM entry. Called in
+ * any context.
+ */
+bool kvm_arch_hyperupcall_reset_pending(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu = kvm_hyperupcall_boot_vcpu(kvm);
+
+	if (!vcpu)
+		return true;
+	if (READ_ONCE(vcpu->run->kvm_dirty_regs) & (KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS))
+		return true;
+
+	/* KVM_RUN clears a bit after it has set the flag. */
+	smp_rmb();
+	return READ_ONCE(vcpu->arch.hyperupcall.reset);
 }
 
 /**
  * kvm_hyperupcall_check_reset - KVM_REQ_HYPERUPCALL_RESET
  * @vcpu: the boot vCPU on its way into the guest, with kvm->srcu held
+ *
+ * Return: zero, or -EINTR with a signal pending; the request is made again then.
  */
-void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
+int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 {
-	if (!kvm_hyperupcall_reset_is_due(vcpu))
-		return;
+	int r;
 
-	vcpu->arch.hyperupcall.reset = false;
+	if (!kvm_hyperupcall_reset_is_due(vcpu))
+		return 0;
+
 	/* Memslot updates wait for SRCU. */
 	kvm_vcpu_srcu_read_unlock(vcpu);
-	kvm_hyperupcall_reset(vcpu->kvm);
+	r = kvm_hyperupcall_reset(vcpu->kvm);
 	kvm_vcpu_srcu_read_lock(vcpu);
+
+	if (r) {
+		kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
+		kvm_handle_signal_exit(vcpu);
+	} else {
+		WRITE_ONCE(vcpu->arch.hyperupcall.reset, false);
+	}
+	return r;
 }
 
 /*
@@ -413,6 +583,9 @@ bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *targ
 	struct hyperupcall_ctx ctx;
 
 	if (!kvm_hyperupcall_linked(target->kvm, HYPERUPCALL_EVENT_INTERRUPT))
+		return false;
+	/* A VMM that writes the sender's ICR has stopped the guest. */
+	if (!sender->wants_to_run)
 		return false;
 	/*
 	 * Programs may take longer than interrupts can be off. The fastpath asked

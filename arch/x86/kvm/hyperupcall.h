@@ -12,8 +12,11 @@ unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsigned long a0, u
 				      unsigned long a2, unsigned long a3, bool op_64_bit);
 void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0, unsigned long cr0);
 void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0);
-void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu);
-void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu);
+void kvm_hyperupcall_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs);
+void kvm_hyperupcall_set_tsc(struct kvm_vcpu *vcpu, u64 tsc);
+void kvm_hyperupcall_confirm_reset(struct kvm_vcpu *vcpu);
+int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu);
+int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu);
 bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
@@ -49,8 +52,12 @@ static inline unsigned long kvm_hyperupcall_emulate(struct kvm_vcpu *vcpu, unsig
 static inline void kvm_hyperupcall_cr0_changed(struct kvm_vcpu *vcpu, unsigned long old_cr0,
 					       unsigned long cr0) { }
 static inline void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0) { }
-static inline void kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu) { }
-static inline void kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu) { }
+static inline void kvm_hyperupcall_set_sregs(struct kvm_vcpu *vcpu,
+					     const struct kvm_sregs *sregs) { }
+static inline void kvm_hyperupcall_set_tsc(struct kvm_vcpu *vcpu, u64 tsc) { }
+static inline void kvm_hyperupcall_confirm_reset(struct kvm_vcpu *vcpu) { }
+static inline int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu) { return 0; }
+static inline int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu) { return 0; }
 static inline void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu) { }
 

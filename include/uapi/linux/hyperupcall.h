@@ -11,7 +11,8 @@
  *	a2	size of that struct in bytes
  *	a3	zero
  *
- * The hypercall returns zero or a negative Linux errno. Structs are
+ * The hypercall returns zero or a negative Linux errno, or -KVM_ENOSYS (-1000)
+ * where the capability is off and the hypercall unknown. Structs are
  * extensible: a shorter struct than the first version is refused with
  * -EINVAL, a longer one than the host knows is accepted if its tail is zero
  * and refused with -E2BIG otherwise, as is one of more than a page. Fields
@@ -20,7 +21,11 @@
  *
  * Every opcode may fail with
  *
- *	-EPERM		not CPL 0, not 64-bit mode, or a nested guest
+ *	-EPERM		not CPL 0, not 64-bit mode, in SMM, or a nested guest
+ *			whose hypervisor does not take the hypercall itself;
+ *			or a VM without a boot vCPU; for LOAD, LINK and
+ *			TEST_RUN also while the host's administrator has turned
+ *			hyperupcalls off
  *	-EOPNOTSUPP	unknown opcode, or a confidential VM
  *	-EFAULT		the struct, or memory it points to, is not mapped
  *			(or not writable where it has [out] fields)
@@ -30,8 +35,6 @@
  *			is longer than a page
  *	-ENOMEM		the host has no memory
  *	-EAGAIN		the VMM's thread has a signal to handle; call again
- *
- * Where the capability is off, the hypercall is unknown: -KVM_ENOSYS.
  */
 #ifndef _UAPI_LINUX_HYPERUPCALL_H
 #define _UAPI_LINUX_HYPERUPCALL_H
@@ -83,7 +86,8 @@ enum hyperupcall_event {
 
 /*
  * What a program returns. Zero is no opinion for every event, and so is any
- * value that is not in the event's row above.
+ * value that is not in the event's row above. So is, at a global event, what a
+ * program returns that has accessed an offset where nothing is mapped.
  */
 #define HYPERUPCALL_NO_OPINION		0
 
@@ -262,8 +266,8 @@ struct hyperupcall_regs {
  * @mem: [out] bytes that are mapped
  * @max_insns_total: [out] BPF instructions that all programs may have together
  * @nr_insns: [out] how many they have
- * @budget_ns: [out] time that the VM's links may run for in a second, in
- *	nanoseconds
+ * @budget_ns: [out] time that the VM's links and TEST_RUN may run for in a
+ *	second, in nanoseconds
  * @budget_left_ns: [out] what is left of it in this second
  * @max_run_insns: [out] instructions that one run may take, where an access to
  *	guest memory counts for 32 and a helper for 256 of them
@@ -375,11 +379,13 @@ struct hyperupcall_unmap {
  * else of the host can be named. may_goto is for the entry function only.
  *
  * * -EACCES: the verifier refuses the program, see the log
- * * -EINVAL: the verifier refuses the program, a malformed instruction, a
- *   bad name or a bad log buffer
+ * * -EINVAL: the verifier refuses the program, no or a malformed
+ *   instruction, a bad name or a bad log buffer
  * * -E2BIG: @insn_cnt is over @max_insns, the program takes more than
  *   @max_verified_insns or too many states to verify, a run of it
- *   may take longer than the host allows, or its calls are too deep
+ *   may take longer than the host allows, or its calls are too deep; with
+ *   HYPERUPCALL_LOAD_GLOBAL the limits are @max_insns_global and
+ *   @max_verified_insns_global
  * * -ENOSPC: too many programs, or over @max_insns_total
  */
 struct hyperupcall_load {
@@ -426,7 +432,7 @@ struct hyperupcall_unload {
  * * -EINVAL: no such event; with HYPERUPCALL_LINK_REPLACE, the link is
  *   linked to another event
  * * -EOPNOTSUPP: the host does not have that event
- * * -EACCES: the host's policy does not allow it
+ * * -EACCES: the VMM's policy does not allow it
  * * -EEXIST: a global event that is linked
  * * -E2BIG: a global event, and the program is over @max_insns_global or
  *   @max_verified_insns_global, or may run for longer than a
@@ -488,6 +494,9 @@ struct hyperupcall_stats {
  * @run_ns: [out] time it ran for, in nanoseconds
  *
  * * -ENOENT: no such program
+ * * -EDQUOT: @budget_ns of struct hyperupcall_query is used up in this second
+ * * -EBUSY: the VMM logs writes to memory in a way that misses those of
+ *   programs, so that no program runs meanwhile
  */
 struct hyperupcall_test_run {
 	__u32 prog;

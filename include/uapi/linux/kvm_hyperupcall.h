@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * What KVM_GET_HYPERUPCALL_STATE writes and KVM_SET_HYPERUPCALL_STATE reads: a
- * VM's programs, regions and links, so that a VM moves to another process of
- * the same host, or its next boot, with its hyperupcalls running. A VMM need
- * not look inside.
+ * VM's programs, regions and links, so that a VM moves to another process, to
+ * the host's next boot, or to a host that has this version of the state and whose
+ * verifier takes the programs. A VMM need not look inside.
  *
  * All numbers are in the host's byte order. The header is followed by
  * @nr_progs programs, @nr_regions regions and @nr_links links:
@@ -38,7 +38,11 @@
  * @next_prog: the id after the last one that a program got
  * @next_region: the same for regions
  * @next_link: the same for links
- * @reserved: zero
+ * @max_loops: of the policy that the programs were loaded with, as in struct
+ *	kvm_hyperupcall_policy
+ * @max_run_insns: the same
+ * @max_run_insns_global: the same
+ * @budget_ns: the same, in nanoseconds
  */
 struct kvm_hyperupcall_state_header {
 	__u32 magic;
@@ -51,7 +55,10 @@ struct kvm_hyperupcall_state_header {
 	__u32 next_prog;
 	__u32 next_region;
 	__u32 next_link;
-	__u32 reserved;
+	__u32 max_loops;
+	__u32 max_run_insns;
+	__u32 max_run_insns_global;
+	__u64 budget_ns;
 };
 
 /**
@@ -89,7 +96,8 @@ struct kvm_hyperupcall_state_region {
 /**
  * struct kvm_hyperupcall_state_extent - pages of a region
  * @first: index of the first of them in the region; extents are in ascending
- *	order, and pages between them were taken away
+ *	order. An extent ends where the next page was taken away, does not follow in
+ *	the guest or in the VMM, or is too far away from the first
  * @nr_pages: how many
  * @gfn: the guest's frame number of the first; the others follow it
  */

@@ -145,12 +145,13 @@ static int kvm_hyperupcall_op_test_run(struct kvm_hyperupcall *hu, struct kvm_vc
 
 	if (args->test_run.flags)
 		return -EINVAL;
+	if (!kvm_hyperupcall_on())
+		return -EPERM;
 	prog = xa_load(&hu->progs, args->test_run.prog);
 	if (!prog)
 		return -ENOENT;
 
-	kvm_hyperupcall_test_run(hu, prog->prog, &args->test_run);
-	return 0;
+	return kvm_hyperupcall_test_run(hu, prog->prog, &args->test_run);
 }
 
 static const struct kvm_hyperupcall_op kvm_hyperupcall_ops[] = {

@@ -7,6 +7,7 @@
  *	region.c	guest memory in the window
  *	page.c		a page of it
  *	taken.c		what the VMM takes away from it
+ *	dirty.c		what of it is in the dirty log
  *	prog.c		programs
  *	event.c		the table of events
  *	link.c		programs at events
@@ -75,7 +76,10 @@ struct kvm_hyperupcall_link {
 	struct kvm_hyperupcall_link_stats __percpu *stats;
 };
 
-/* The links of one event of a VM in the order they run; replaced under RCU. */
+/*
+ * The links of one event of a VM in the order they run; replaced under RCU. NULL
+ * is in the place of one that was unlinked.
+ */
 struct kvm_hyperupcall_chain {
 	struct rcu_head rcu;
 	u32 nr_links;
@@ -104,6 +108,7 @@ struct kvm_hyperupcall_page {
  * @hva: their addresses in the VMM, in the VM's tree of extents
  * @node: in its region's list
  * @taken: in the VM's list while it has pages in doubt, or gone
+ * @dropped: in a list while it has pages that left the window and are still pinned
  * @again: pages of it were taken since the last look
  * @region: its region
  * @first: which page of the region is the first
@@ -113,6 +118,7 @@ struct kvm_hyperupcall_extent {
 	struct interval_tree_node hva;
 	struct list_head node;
 	struct list_head taken;
+	struct list_head dropped;
 	bool again;
 	struct kvm_hyperupcall_region *region;
 	unsigned long first;
@@ -153,9 +159,19 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
 }
 
 /**
+ * struct kvm_hyperupcall_spent - what RECLAIM and AGING have cost a CPU of late
+ * @last: when @ns was last right, in jiffies
+ * @ns: nanoseconds; as time passes they are forgotten
+ */
+struct kvm_hyperupcall_spent {
+	unsigned long last;
+	u64 ns;
+};
+
+/**
  * struct kvm_hyperupcall - a VM's hyperupcalls
  * @kvm: the VM
- * @policy: what is allowed; constant once there is a vCPU or anything registered
+ * @policy: what is allowed; constant once there is a vCPU
  * @vcpu_idx: by the id of a vCPU its index; also of ids that no vCPU has
  * @lock: protects what hypercalls change: all that follows but @chains'
  *	readers and what @map_lock protects. See Documentation/virt/kvm/locking.rst
@@ -173,12 +189,16 @@ static inline u64 kvm_hyperupcall_page_offset(const struct kvm_hyperupcall_regio
  * @next_region: as @next_prog
  * @nr_pages: pages of all regions
  * @period_ns: when the current second of the budget began
- * @used_ns: time that all links ran for in this second
+ * @used_ns: time that all links and TEST_RUN ran for in this second
+ * @spent: time that RECLAIM and AGING of this VM took, a CPU each
+ * @nr_running: vCPUs in KVM_RUN that will enter the guest
+ * @nr_queries: RECLAIM and AGING events under way
  * @window: allocated with the first region or program
  * @offsets: which pages of the window are taken
  * @map_lock: protects the window's contents, the tree of extents, the state of
  *	their pages, @taken and @invalidate_seq; taken in MMU notifiers
  * @extents: of all regions, by their addresses in the VMM
+ * @extents_seq: grows when @extents changes
  * @nr_extents: how many
  * @taken: those with pages that are doubtful or gone
  * @taken_seq: grows when there are more of them; read without the lock
@@ -206,11 +226,15 @@ struct kvm_hyperupcall {
 	unsigned long nr_pages;
 	atomic64_t period_ns;
 	atomic64_t used_ns;
+	struct kvm_hyperupcall_spent __percpu *spent;
+	atomic_t nr_running;
+	atomic_t nr_queries;
 	struct bpf_window *window;
 	struct maple_tree offsets;
 
 	spinlock_t map_lock;	/* what MMU notifiers look at */
 	struct rb_root_cached extents;
+	unsigned long extents_seq;
 	u32 nr_extents;
 	struct list_head taken;
 	unsigned long taken_seq;
@@ -237,6 +261,7 @@ extern const struct kvm_hyperupcall_event kvm_hyperupcall_events[__HYPERUPCALL_E
 u64 kvm_hyperupcall_supported_events(void);
 
 /* policy.c */
+bool kvm_hyperupcall_on(void);
 bool kvm_hyperupcall_enabled_for_all(void);
 void kvm_hyperupcall_default_policy(struct kvm_hyperupcall_policy *policy);
 int kvm_hyperupcall_read_policy(struct kvm_hyperupcall_policy *policy, u64 user, u64 size);
@@ -245,7 +270,9 @@ unsigned long kvm_hyperupcall_max_pages_global(struct kvm_hyperupcall *hu);
 
 /* region.c: called with hu->lock held */
 struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hyperupcall *hu, u64 offset,
-							    unsigned long nr_pages, bool write);
+							    unsigned long nr_pages,
+							    unsigned long nr_charged, bool write);
+void kvm_hyperupcall_wait_for_programs(struct kvm_hyperupcall *hu);
 void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region);
 void kvm_hyperupcall_unaccount(struct kvm_hyperupcall *hu, unsigned long nr_pages);
 int kvm_hyperupcall_region_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_region *region,
@@ -263,8 +290,15 @@ unsigned long kvm_hyperupcall_sample_seq(struct kvm_hyperupcall *hu);
 bool kvm_hyperupcall_was_invalidated(struct kvm_hyperupcall *hu, unsigned long seq);
 
 /* taken.c */
-bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm);
+bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm, u64 *waited_ns);
 void kvm_hyperupcall_revalidate(struct work_struct *work);
+
+/* dirty.c */
+void kvm_hyperupcall_mark_dirty(const struct kvm_memory_slot *slot, gfn_t gfn,
+				unsigned long nr_pages);
+void kvm_hyperupcall_extent_mark_dirty(struct kvm_hyperupcall *hu,
+				       const struct kvm_hyperupcall_extent *extent);
+bool kvm_hyperupcall_logs_no_stores(struct kvm *kvm);
 
 /* prog.c: called with hu->lock held */
 int kvm_hyperupcall_check_prog(struct kvm_hyperupcall *hu, const char *name, u32 insn_cnt,
@@ -292,8 +326,8 @@ struct kvm_hyperupcall_chain *kvm_hyperupcall_chain(struct kvm_hyperupcall *hu,
 /* run.c */
 u64 kvm_hyperupcall_clock(void);
 u64 kvm_hyperupcall_elapsed(u64 start);
-void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
-			      struct hyperupcall_test_run *run);
+int kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
+			     struct hyperupcall_test_run *run);
 
 u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu);
 

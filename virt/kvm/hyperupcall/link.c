@@ -2,9 +2,10 @@
 /*
  * Links: which programs run at which event, and in which order.
  *
- * Events look at an event's chain under RCU. A chain is never changed, only
- * replaced by another; what is taken out of it, a link or a link's program,
- * runs no more after a grace period.
+ * Events look at an event's chain under RCU. A link is added to a chain by
+ * replacing the chain, and is taken out of it in place, since UNLINK must not
+ * need memory. What is taken out, a link or a link's program, runs no more after
+ * a grace period.
  */
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
@@ -68,42 +69,51 @@ static void kvm_hyperupcall_set_chain(struct kvm_hyperupcall *hu, enum hyperupca
 		kfree_rcu(old, rcu);
 }
 
+/* How many links a chain has but @link; NULL is none. */
+static u32 kvm_hyperupcall_count_links(const struct kvm_hyperupcall_chain *chain,
+				       const struct kvm_hyperupcall_link *link)
+{
+	u32 i, nr = 0;
+
+	for (i = 0; chain && i < chain->nr_links; i++)
+		nr += chain->links[i] && chain->links[i] != link;
+	return nr;
+}
+
 static int kvm_hyperupcall_chain_add(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link)
 {
 	struct kvm_hyperupcall_chain *old = kvm_hyperupcall_chain(hu, link->event);
-	u32 nr = old ? old->nr_links : 0;
 	struct kvm_hyperupcall_chain *new;
+	u32 i, n = 0;
 
-	new = kvm_hyperupcall_chain_alloc(nr + 1);
+	new = kvm_hyperupcall_chain_alloc(kvm_hyperupcall_count_links(old, NULL) + 1);
 	if (!new)
 		return -ENOMEM;
 
-	if (old)
-		memcpy(new->links, old->links, nr * sizeof(*old->links));
-	new->links[nr] = link;
+	for (i = 0; old && i < old->nr_links; i++) {
+		if (old->links[i])
+			new->links[n++] = old->links[i];
+	}
+	new->links[n] = link;
 	kvm_hyperupcall_set_chain(hu, link->event, new);
 	return 0;
 }
 
-static int kvm_hyperupcall_chain_del(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link)
+/* Needs no memory: the chain stays as long as it was, until the next link comes. */
+static void kvm_hyperupcall_chain_del(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link)
 {
-	struct kvm_hyperupcall_chain *old = kvm_hyperupcall_chain(hu, link->event);
-	struct kvm_hyperupcall_chain *new = NULL;
-	u32 i, n = 0;
+	struct kvm_hyperupcall_chain *chain = kvm_hyperupcall_chain(hu, link->event);
+	u32 i;
 
-	if (old->nr_links > 1) {
-		new = kvm_hyperupcall_chain_alloc(old->nr_links - 1);
-		if (!new)
-			return -ENOMEM;
-
-		for (i = 0; i < old->nr_links; i++) {
-			if (old->links[i] != link)
-				new->links[n++] = old->links[i];
-		}
+	if (!kvm_hyperupcall_count_links(chain, link)) {
+		kvm_hyperupcall_set_chain(hu, link->event, NULL);
+		return;
 	}
 
-	kvm_hyperupcall_set_chain(hu, link->event, new);
-	return 0;
+	for (i = 0; i < chain->nr_links; i++) {
+		if (chain->links[i] == link)
+			WRITE_ONCE(chain->links[i], NULL);
+	}
 }
 
 bool kvm_hyperupcall_has_global_link(struct kvm_hyperupcall *hu)
@@ -245,6 +255,8 @@ int kvm_hyperupcall_link(struct kvm_hyperupcall *hu, struct hyperupcall_link *ar
 	args->event = array_index_nospec(args->event, __HYPERUPCALL_EVENT_MAX);
 	if (!kvm_hyperupcall_events[args->event].supported)
 		return -EOPNOTSUPP;
+	if (!kvm_hyperupcall_on())
+		return -EPERM;
 	if (!(hu->policy.events & BIT_ULL(args->event)))
 		return -EACCES;
 
@@ -272,7 +284,6 @@ int kvm_hyperupcall_link(struct kvm_hyperupcall *hu, struct hyperupcall_link *ar
 int kvm_hyperupcall_unlink(struct kvm_hyperupcall *hu, u32 id)
 {
 	struct kvm_hyperupcall_link *link;
-	int r;
 
 	lockdep_assert_held(&hu->lock);
 
@@ -280,10 +291,7 @@ int kvm_hyperupcall_unlink(struct kvm_hyperupcall *hu, u32 id)
 	if (!link)
 		return -ENOENT;
 
-	r = kvm_hyperupcall_chain_del(hu, link);
-	if (r)
-		return r;
-
+	kvm_hyperupcall_chain_del(hu, link);
 	xa_erase(&hu->links, id);
 	hu->nr_links--;
 	link->owner->nr_links--;

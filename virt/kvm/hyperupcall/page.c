@@ -56,7 +56,8 @@ static int kvm_hyperupcall_page_hva(struct kvm_hyperupcall *hu, gfn_t gfn, unsig
 
 	guard(srcu)(&hu->kvm->srcu);
 	slot = gfn_to_memslot(hu->kvm, gfn);
-	if (!slot || kvm_mem_is_private(hu->kvm, gfn))
+	/* KVM's own memslots are none of the guest's memory. */
+	if (!kvm_is_visible_memslot(slot) || kvm_mem_is_private(hu->kvm, gfn))
 		return -EFAULT;
 
 	*hva = gfn_to_hva_memslot_prot(slot, gfn, &writable);
@@ -132,12 +133,14 @@ static void kvm_hyperupcall_extent_add(struct kvm_hyperupcall *hu,
 			.hva.start = hva,
 		};
 		INIT_LIST_HEAD(&extent->taken);
+		INIT_LIST_HEAD(&extent->dropped);
 		list_add_tail(&extent->node, &region->extents);
 		hu->nr_extents++;
 	}
 
 	extent->hva.last = hva + PAGE_SIZE - 1;
 	interval_tree_insert(&extent->hva, &hu->extents);
+	hu->extents_seq++;
 }
 
 /* Puts a page into the window, unless something was taken away since @seq. */

@@ -122,6 +122,8 @@ int kvm_hyperupcall_check_prog(struct kvm_hyperupcall *hu, const char *name, u32
 
 	if (flags & ~HYPERUPCALL_LOAD_GLOBAL || !insn_cnt || !kvm_hyperupcall_name_valid(name))
 		return -EINVAL;
+	if (!kvm_hyperupcall_on())
+		return -EPERM;
 	if (insn_cnt > (flags & HYPERUPCALL_LOAD_GLOBAL ? policy->max_insns_global :
 							  policy->max_insns))
 		return -E2BIG;

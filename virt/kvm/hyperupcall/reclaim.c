@@ -8,6 +8,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/wait_bit.h>
 
 #include "hyperupcall.h"
 
@@ -39,30 +40,56 @@ static struct kvm_hyperupcall_pages kvm_hyperupcall_pages(struct kvm_memory_slot
 }
 
 /*
- * What an event has cost this CPU of late; as time passes it is forgotten.
  * Reclaim looks at pages of all VMs, and holds locks for that, so the time that
- * it spends on asking has to be limited for all of them together. Of tasks that
- * take turns on a CPU the last one to write counts.
+ * RECLAIM and AGING take of a CPU is limited for all VMs together; a VM may have
+ * half of it, so that a slow program does not take the others' queries. Of tasks
+ * that take turns on a CPU the last one to write counts.
  */
-struct kvm_hyperupcall_spent {
-	unsigned long last;	/* jiffies */
-	u64 ns;
-};
+static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_spent);
 
-static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_reclaim);
-static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_aging);
+/* Of how many parts of a CPU's time all VMs, and one VM, may have one. */
+#define KVM_HYPERUPCALL_CPU_SHARE	10
+#define KVM_HYPERUPCALL_VM_SHARE	20
 
-/* Of how many parts of a CPU's time an event may have one. */
-#define KVM_HYPERUPCALL_RECLAIM_SHARE	2
-#define KVM_HYPERUPCALL_AGING_SHARE	4
+/*
+ * A dropped page is one that the host need not write out: queries for it are free
+ * up to 16 us, an estimate of what swapping a page out takes of a CPU.
+ */
+#define KVM_HYPERUPCALL_DISCARD_NS	(16 * NSEC_PER_USEC)
 
+/* Reclaim comes in bursts, hence a second's share. */
 static bool kvm_hyperupcall_may_spend(struct kvm_hyperupcall_spent *spent, unsigned int share)
 {
 	u64 forgotten = jiffies_to_nsecs(jiffies - spent->last) / share;
 
 	spent->last = jiffies;
 	spent->ns -= min(spent->ns, forgotten);
-	return spent->ns <= TICK_NSEC / share;
+	return spent->ns <= NSEC_PER_SEC / share;
+}
+
+static bool kvm_hyperupcall_may_ask(struct kvm_hyperupcall *hu)
+{
+	bool may = kvm_hyperupcall_may_spend(this_cpu_ptr(&kvm_hyperupcall_spent),
+					     KVM_HYPERUPCALL_CPU_SHARE);
+
+	return kvm_hyperupcall_may_spend(this_cpu_ptr(hu->spent), KVM_HYPERUPCALL_VM_SHARE) && may;
+}
+
+static void kvm_hyperupcall_spend_one(struct kvm_hyperupcall_spent *spent, u64 ns, u64 credit)
+{
+	spent->ns += ns;
+	spent->ns -= min(spent->ns, credit);
+}
+
+/* What a VM takes beyond its share it has to wait for, and others do not. */
+static void kvm_hyperupcall_spend(struct kvm_hyperupcall *hu, u64 ns, u64 credit)
+{
+	struct kvm_hyperupcall_spent *own = this_cpu_ptr(hu->spent);
+	u64 left = NSEC_PER_SEC / KVM_HYPERUPCALL_VM_SHARE;
+
+	left -= min(left, own->ns);
+	kvm_hyperupcall_spend_one(this_cpu_ptr(&kvm_hyperupcall_spent), min(ns, left), credit);
+	kvm_hyperupcall_spend_one(own, ns, credit);
 }
 
 static u32 kvm_hyperupcall_ask(struct kvm *kvm, enum hyperupcall_event event,
@@ -101,15 +128,87 @@ static u32 kvm_hyperupcall_ask(struct kvm *kvm, enum hyperupcall_event event,
  */
 static bool kvm_hyperupcall_guest_runs(struct kvm *kvm)
 {
-	struct kvm_vcpu *vcpu;
-	unsigned long i;
+	return atomic_read(&kvm->hyperupcall->nr_running);
+}
 
-	kvm_for_each_vcpu(i, vcpu, kvm) {
-		if (READ_ONCE(vcpu->wants_to_run))
-			return true;
-	}
+/**
+ * kvm_hyperupcall_begin_vcpu_run - a vCPU is in KVM_RUN and will enter the guest
+ * @vcpu: the vCPU
+ */
+void kvm_hyperupcall_begin_vcpu_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_hyperupcall *hu = vcpu->kvm->hyperupcall;
 
+	if (hu && vcpu->wants_to_run)
+		atomic_inc(&hu->nr_running);
+}
+
+/**
+ * kvm_hyperupcall_end_vcpu_run - a vCPU goes back to the VMM
+ * @vcpu: the vCPU, of which kvm_hyperupcall_begin_vcpu_run() was told
+ */
+void kvm_hyperupcall_end_vcpu_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_hyperupcall *hu = vcpu->kvm->hyperupcall;
+
+	if (hu && vcpu->wants_to_run)
+		atomic_dec(&hu->nr_running);
+}
+
+static void kvm_hyperupcall_end_query(struct kvm *kvm)
+{
+	/* A full barrier: what the program stored comes first. */
+	if (atomic_dec_and_test(&kvm->hyperupcall->nr_queries))
+		wake_up_var(&kvm->hyperupcall->nr_queries);
+}
+
+static bool kvm_hyperupcall_may_query(struct kvm *kvm)
+{
+	return kvm_hyperupcall_guest_runs(kvm) && !kvm_arch_hyperupcall_reset_pending(kvm);
+}
+
+/*
+ * Queries come in any thread. Either a query sees here that all vCPUs have stopped,
+ * or kvm_hyperupcall_vcpu_stopped() sees the query. Those that come later are not
+ * counted: whoever waits there does so for what runs. Return: false if no program
+ * may be asked; there is nothing to end then.
+ */
+static bool kvm_hyperupcall_begin_query(struct kvm *kvm)
+{
+	if (!kvm_hyperupcall_may_query(kvm))
+		return false;
+
+	atomic_inc(&kvm->hyperupcall->nr_queries);
+	/* Pairs with the barrier in kvm_hyperupcall_vcpu_stopped(). */
+	smp_mb__after_atomic();
+	if (kvm_hyperupcall_may_query(kvm))
+		return true;
+
+	kvm_hyperupcall_end_query(kvm);
 	return false;
+}
+
+/**
+ * kvm_hyperupcall_vcpu_stopped - a vCPU leaves KVM_RUN
+ * @kvm: the VM
+ *
+ * When the last vCPU has left, no program runs, and what programs stored is in
+ * memory: a VMM that has stopped its vCPUs expects that memory stands still. A
+ * query takes less than a tenth of a second, and none begins meanwhile.
+ */
+void kvm_hyperupcall_vcpu_stopped(struct kvm *kvm)
+{
+	/* Pairs with the release in vm.c. */
+	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
+
+	if (!hu)
+		return;
+
+	/* Pairs with the barrier in kvm_hyperupcall_begin_query(). */
+	smp_mb();
+	/* Another vCPU that enters KVM_RUN does not wake this one. */
+	while (atomic_read(&hu->nr_queries) && !kvm_hyperupcall_guest_runs(kvm))
+		wait_var_event_timeout(&hu->nr_queries, !atomic_read(&hu->nr_queries), 1);
 }
 
 /* Whether the guest may write to the memory, and the VMM would see that it did. */
@@ -124,19 +223,6 @@ static bool kvm_hyperupcall_may_discard(struct kvm *kvm, struct kvm_memory_slot 
 	/* Entries of a dirty ring are vCPUs', and none of them wrote. */
 	return !kvm_slot_dirty_track_enabled(slot) ||
 	       (slot->dirty_bitmap && !kvm->dirty_ring_size);
-}
-
-static void kvm_hyperupcall_mark_dirty(const struct kvm_hyperupcall_pages *pages)
-{
-	unsigned long first = pages->gfn - pages->slot->base_gfn;
-	unsigned long i;
-
-	if (!kvm_slot_dirty_track_enabled(pages->slot))
-		return;
-
-	/* Not mark_page_dirty_in_slot(): this may be a vCPU of another VM. */
-	for (i = 0; i < pages->nr_pages; i++)
-		set_bit_le(first + i, pages->slot->dirty_bitmap);
 }
 
 static enum mmu_notifier_opinion
@@ -159,7 +245,7 @@ kvm_hyperupcall_test_pages(struct kvm *kvm, const struct kvm_hyperupcall_pages *
 	 * holds here. If it keeps the page after all, one page too many is dirty.
 	 */
 	if (final)
-		kvm_hyperupcall_mark_dirty(pages);
+		kvm_hyperupcall_mark_dirty(pages->slot, pages->gfn, pages->nr_pages);
 	return MMU_NOTIFIER_DISCARD;
 }
 
@@ -238,6 +324,19 @@ static enum mmu_notifier_opinion kvm_hyperupcall_veto(struct kvm *kvm, unsigned 
 	return MMU_NOTIFIER_NO_OPINION;
 }
 
+static enum mmu_notifier_opinion kvm_hyperupcall_query(struct kvm *kvm, unsigned long start,
+						       unsigned long end, bool final)
+{
+	enum mmu_notifier_opinion opinion;
+
+	if (!kvm_hyperupcall_begin_query(kvm))
+		return kvm_hyperupcall_veto(kvm, start, end);
+
+	opinion = kvm_hyperupcall_test_all(kvm, start, end, final);
+	kvm_hyperupcall_end_query(kvm);
+	return opinion;
+}
+
 /**
  * kvm_hyperupcall_test_discard - ask whether the guest wants what is in its pages
  * @kvm: the VM
@@ -252,21 +351,21 @@ enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned
 						       unsigned long end, bool final)
 {
 	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE_ALL;
-	struct kvm_hyperupcall_spent *spent;
-	u64 begin;
+	struct kvm_hyperupcall *hu;
+	u64 begin, credit = 0;
 
 	if (!kvm_hyperupcall_linked(kvm, HYPERUPCALL_EVENT_RECLAIM))
 		return kvm_hyperupcall_veto(kvm, start, end);
 
+	hu = kvm->hyperupcall;
 	migrate_disable();
 	begin = kvm_hyperupcall_clock();
-	spent = this_cpu_ptr(&kvm_hyperupcall_reclaim);
 	/* There is one final question for a hint, and it must not be in vain. */
-	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_RECLAIM_SHARE) || final) {
-		opinion = kvm_hyperupcall_guest_runs(kvm) ?
-			  kvm_hyperupcall_test_all(kvm, start, end, final) :
-			  kvm_hyperupcall_veto(kvm, start, end);
-		spent->ns += kvm_hyperupcall_elapsed(begin);
+	if (kvm_hyperupcall_may_ask(hu) || final) {
+		opinion = kvm_hyperupcall_query(kvm, start, end, final);
+		if (final && opinion == MMU_NOTIFIER_DISCARD)
+			credit = (end - start) / PAGE_SIZE * KVM_HYPERUPCALL_DISCARD_NS;
+		kvm_hyperupcall_spend(hu, kvm_hyperupcall_elapsed(begin), credit);
 	}
 	migrate_enable();
 
@@ -301,15 +400,16 @@ static u32 kvm_hyperupcall_ask_age(struct kvm *kvm, unsigned long start, unsigne
 static u32 kvm_hyperupcall_try_ask_age(struct kvm *kvm, unsigned long start, unsigned long end)
 {
 	u32 answer = HYPERUPCALL_NO_OPINION;
-	struct kvm_hyperupcall_spent *spent;
 	u64 begin;
 
 	migrate_disable();
 	begin = kvm_hyperupcall_clock();
-	spent = this_cpu_ptr(&kvm_hyperupcall_aging);
-	if (kvm_hyperupcall_may_spend(spent, KVM_HYPERUPCALL_AGING_SHARE)) {
-		answer = kvm_hyperupcall_ask_age(kvm, start, end);
-		spent->ns += kvm_hyperupcall_elapsed(begin);
+	if (kvm_hyperupcall_may_ask(kvm->hyperupcall)) {
+		if (kvm_hyperupcall_begin_query(kvm)) {
+			answer = kvm_hyperupcall_ask_age(kvm, start, end);
+			kvm_hyperupcall_end_query(kvm);
+		}
+		kvm_hyperupcall_spend(kvm->hyperupcall, kvm_hyperupcall_elapsed(begin), 0);
 	}
 	migrate_enable();
 

@@ -27,19 +27,35 @@ void kvm_hyperupcall_unaccount(struct kvm_hyperupcall *hu, unsigned long nr_page
 }
 
 /* Notifiers do not find the extent any more, and programs not its pages. */
-static void kvm_hyperupcall_extent_free(struct kvm_hyperupcall *hu,
+static void kvm_hyperupcall_extent_hide(struct kvm_hyperupcall *hu,
 					struct kvm_hyperupcall_extent *extent)
 {
 	scoped_guard(spinlock, &hu->map_lock) {
 		interval_tree_remove(&extent->hva, &hu->extents);
+		hu->extents_seq++;
 		list_del(&extent->taken);
 		hu->nr_extents--;
 		bpf_window_clear(hu->window,
 				 kvm_hyperupcall_page_offset(extent->region, extent->first),
 				 kvm_hyperupcall_extent_size(extent));
 	}
-	kfree(extent);
 	cond_resched();
+}
+
+/**
+ * kvm_hyperupcall_wait_for_programs - wait for runs that began before this
+ * @hu: the VM's hyperupcalls, locked
+ *
+ * After it no program reaches pages that were cleared from the window before, and
+ * none takes other pages at their offsets for them. TEST_RUN holds the lock, so
+ * that without a link there is nothing to wait for.
+ */
+void kvm_hyperupcall_wait_for_programs(struct kvm_hyperupcall *hu)
+{
+	lockdep_assert_held(&hu->lock);
+
+	if (hu->nr_links)
+		synchronize_rcu();
 }
 
 /**
@@ -53,11 +69,14 @@ void kvm_hyperupcall_region_free(struct kvm_hyperupcall *hu, struct kvm_hyperupc
 	bool was_mapped = !list_empty(&region->extents);
 	unsigned long i, nr_pages = 0;
 
-	list_for_each_entry_safe(extent, tmp, &region->extents, node)
-		kvm_hyperupcall_extent_free(hu, extent);
-	/* A flush interrupts every CPU: a MAP that puts no page there costs none. */
+	list_for_each_entry(extent, &region->extents, node)
+		kvm_hyperupcall_extent_hide(hu, extent);
 	if (was_mapped)
-		bpf_window_flush(hu->window, region->offset, region->nr_pages);
+		kvm_hyperupcall_wait_for_programs(hu);
+	list_for_each_entry_safe(extent, tmp, &region->extents, node) {
+		kvm_hyperupcall_extent_mark_dirty(hu, extent);
+		kfree(extent);
+	}
 
 	for (i = 0; i < region->nr_pages; i++) {
 		if (!region->pages[i].page)
@@ -110,14 +129,16 @@ static int kvm_hyperupcall_region_place(struct kvm_hyperupcall *hu,
  * kvm_hyperupcall_region_alloc - a region without pages and without an id
  * @hu: the VM's hyperupcalls, locked
  * @offset: where in the window, page aligned, or zero for anywhere
- * @nr_pages: how many pages it will have, all of which are charged
+ * @nr_pages: its size
+ * @nr_charged: how many pages it will have, each of which is charged
  * @write: whether programs may store to it
  *
  * May sleep. Return: the region or an ERR_PTR(): -ENOSPC, -EDQUOT, -ENOMEM, or
  * -EEXIST if @offset is taken.
  */
 struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hyperupcall *hu, u64 offset,
-							    unsigned long nr_pages, bool write)
+							    unsigned long nr_pages,
+							    unsigned long nr_charged, bool write)
 {
 	struct kvm_hyperupcall_region *region;
 	int r;
@@ -127,9 +148,9 @@ struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hyperupca
 	if (r)
 		return ERR_PTR(r);
 
-	if (account_locked_vm(hu->kvm->mm, nr_pages, true))
+	if (account_locked_vm(hu->kvm->mm, nr_charged, true))
 		return ERR_PTR(-EDQUOT);
-	hu->nr_pages += nr_pages;
+	hu->nr_pages += nr_charged;
 
 	r = -ENOMEM;
 	region = kvzalloc(struct_size(region, pages, nr_pages), GFP_KERNEL_ACCOUNT);
@@ -153,7 +174,7 @@ struct kvm_hyperupcall_region *kvm_hyperupcall_region_alloc(struct kvm_hyperupca
 free:
 	kvfree(region);
 unaccount:
-	kvm_hyperupcall_unaccount(hu, nr_pages);
+	kvm_hyperupcall_unaccount(hu, nr_charged);
 	return ERR_PTR(r);
 }
 
@@ -221,6 +242,7 @@ static int kvm_hyperupcall_region_fill(struct kvm_hyperupcall *hu, struct kvm_vc
 int kvm_hyperupcall_map(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 			struct hyperupcall_map *map)
 {
+	unsigned long nr_pages = map->size >> PAGE_SHIFT;
 	struct kvm_hyperupcall_region *region;
 	int r;
 
@@ -229,7 +251,7 @@ int kvm_hyperupcall_map(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 	if (!kvm_hyperupcall_map_valid(vcpu, map))
 		return -EINVAL;
 
-	region = kvm_hyperupcall_region_alloc(hu, 0, map->size >> PAGE_SHIFT,
+	region = kvm_hyperupcall_region_alloc(hu, 0, nr_pages, nr_pages,
 					      map->flags & HYPERUPCALL_MAP_WRITE);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
@@ -262,12 +284,6 @@ int kvm_hyperupcall_unmap(struct kvm_hyperupcall *hu, u32 id)
 
 	hu->nr_regions--;
 	kvm_hyperupcall_region_free(hu, region);
-	/*
-	 * A program that began before may take what comes to this place next
-	 * for what was there; the guest changes it when it hears of the unmap.
-	 */
-	if (hu->nr_links)
-		synchronize_rcu();
 	return 0;
 }
 

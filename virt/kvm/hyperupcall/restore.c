@@ -80,6 +80,20 @@ static int kvm_hyperupcall_restore_insns(struct kvm_hyperupcall *hu,
 	return prog->id == state->id ? 0 : -EINVAL;
 }
 
+/* A helper that only newer hosts have is no damage. */
+static bool kvm_hyperupcall_knows_helpers(const struct bpf_insn *insns, u32 insn_cnt)
+{
+	u32 i;
+
+	for (i = 0; i < insn_cnt; i++) {
+		if (insns[i].code == (BPF_JMP | BPF_CALL) && !insns[i].src_reg &&
+		    (u32)insns[i].imm >= __HYPERUPCALL_HELPER_MAX)
+			return false;
+	}
+
+	return true;
+}
+
 static int kvm_hyperupcall_restore_prog(struct kvm_hyperupcall *hu,
 					struct kvm_hyperupcall_reader *r)
 {
@@ -96,9 +110,13 @@ static int kvm_hyperupcall_restore_prog(struct kvm_hyperupcall *hu,
 	insns = kvm_hyperupcall_get(r, size);
 	if (!insns)
 		return -EINVAL;
+	if (state->flags & ~HYPERUPCALL_LOAD_GLOBAL)
+		return -EOPNOTSUPP;
 	err = kvm_hyperupcall_check_prog(hu, state->name, state->insn_cnt, state->flags);
 	if (err)
 		return err;
+	if (!kvm_hyperupcall_knows_helpers(insns, state->insn_cnt))
+		return -EOPNOTSUPP;
 
 	memcpy(bpf.name, state->name, sizeof(bpf.name));
 	bpf.insn_cnt = state->insn_cnt;
@@ -152,32 +170,59 @@ static int kvm_hyperupcall_restore_extents(struct kvm_hyperupcall *hu,
 	return 0;
 }
 
-/* What is not there has no charge; what is takes its part along. */
-static void kvm_hyperupcall_unaccount_holes(struct kvm_hyperupcall *hu,
-					    const struct kvm_hyperupcall_region *region)
+/*
+ * How many pages the extents of a region have, which are to be read yet: holes have
+ * no charge. Return: -EINVAL for more than the region has.
+ */
+static long kvm_hyperupcall_count_pages(const struct kvm_hyperupcall_reader *r,
+					const struct kvm_hyperupcall_state_region *region)
 {
-	unsigned long i, holes = 0;
+	const struct kvm_hyperupcall_state_extent *extent = r->pos;
+	u64 i, nr_pages = 0;
+
+	if (region->nr_extents > r->left / sizeof(*extent))
+		return -EINVAL;
+
+	for (i = 0; i < region->nr_extents; i++) {
+		if (extent[i].nr_pages > region->nr_pages - nr_pages)
+			return -EINVAL;
+		nr_pages += extent[i].nr_pages;
+	}
+
+	return nr_pages;
+}
+
+/* A page that was mapped takes its part of the charge along. */
+static void kvm_hyperupcall_unaccount_rest(struct kvm_hyperupcall *hu,
+					   const struct kvm_hyperupcall_region *region,
+					   unsigned long nr_charged)
+{
+	unsigned long i;
 
 	for (i = 0; i < region->nr_pages; i++)
-		holes += !region->pages[i].page;
-	kvm_hyperupcall_unaccount(hu, holes);
+		nr_charged -= !!region->pages[i].page;
+	kvm_hyperupcall_unaccount(hu, nr_charged);
 }
 
 static int kvm_hyperupcall_restore_pages(struct kvm_hyperupcall *hu,
 					 const struct kvm_hyperupcall_state_region *state,
 					 struct kvm_hyperupcall_reader *r)
 {
+	long nr_charged = kvm_hyperupcall_count_pages(r, state);
 	struct kvm_hyperupcall_region *region;
 	u32 id;
 	int err;
 
-	region = kvm_hyperupcall_region_alloc(hu, state->offset, state->nr_pages,
+	if (nr_charged < 0)
+		return nr_charged;
+
+	region = kvm_hyperupcall_region_alloc(hu, state->offset, state->nr_pages, nr_charged,
 					      state->flags & HYPERUPCALL_MAP_WRITE);
 	if (IS_ERR(region))
 		return PTR_ERR(region) == -EEXIST ? -EINVAL : PTR_ERR(region);
 
 	err = kvm_hyperupcall_restore_extents(hu, region, state->nr_extents, r);
-	kvm_hyperupcall_unaccount_holes(hu, region);
+	kvm_hyperupcall_unaccount_rest(hu, region, nr_charged);
 	err = err ?: kvm_hyperupcall_want_id(&hu->next_region, state->id);
 	err = err ?: kvm_hyperupcall_region_add(hu, region, &id);
 	if (err) {
@@ -194,9 +239,12 @@ static int kvm_hyperupcall_restore_region(struct kvm_hyperupcall *hu,
 	const struct kvm_hyperupcall_state_region *state;
 
 	state = kvm_hyperupcall_get(r, sizeof(*state));
-	if (!state || state->flags & ~HYPERUPCALL_MAP_WRITE || !state->offset ||
-	    !PAGE_ALIGNED(state->offset) || state->offset >= SZ_4G || !state->nr_pages ||
-	    state->nr_pages > (SZ_4G - state->offset) >> PAGE_SHIFT)
+	if (!state)
+		return -EINVAL;
+	if (state->flags & ~HYPERUPCALL_MAP_WRITE)
+		return -EOPNOTSUPP;
+	if (!state->offset || !PAGE_ALIGNED(state->offset) || state->offset >= SZ_4G ||
+	    !state->nr_pages || state->nr_pages > (SZ_4G - state->offset) >> PAGE_SHIFT)
 		return -EINVAL;
 
 	return kvm_hyperupcall_restore_pages(hu, state, r);
@@ -222,6 +270,8 @@ static int kvm_hyperupcall_restore_link(struct kvm_hyperupcall *hu,
 	state = kvm_hyperupcall_get(r, sizeof(*state));
 	if (!state || state->reserved)
 		return -EINVAL;
+	if (state->event >= __HYPERUPCALL_EVENT_MAX)
+		return -EOPNOTSUPP;
 
 	args.prog = state->prog;
 	args.event = state->event;
@@ -273,22 +323,44 @@ static int kvm_hyperupcall_read_state(struct kvm_hyperupcall *hu, const void *bu
 	return 0;
 }
 
+static bool kvm_hyperupcall_state_is_empty(const struct kvm_hyperupcall_state_header *header)
+{
+	return !header->nr_progs && !header->nr_regions && !header->nr_links;
+}
+
 static int kvm_hyperupcall_check_state(const void *buf, size_t size)
 {
 	const struct kvm_hyperupcall_state_header *header = buf;
 	size_t crc_end = offsetofend(struct kvm_hyperupcall_state_header, crc);
 
-	if (header->magic != KVM_HYPERUPCALL_STATE_MAGIC || header->size != size ||
-	    header->reserved || header->next_prog > KVM_HYPERUPCALL_NEXT_MAX ||
+	if (header->magic != KVM_HYPERUPCALL_STATE_MAGIC)
+		return -EINVAL;
+	/* In another version the rest may be something else. */
+	if (header->version != KVM_HYPERUPCALL_STATE_VERSION)
+		return -EOPNOTSUPP;
+	if (header->size != size ||
+	    (kvm_hyperupcall_state_is_empty(header) && size != sizeof(*header)) ||
+	    header->next_prog > KVM_HYPERUPCALL_NEXT_MAX ||
 	    header->next_region > KVM_HYPERUPCALL_NEXT_MAX ||
 	    header->next_link > KVM_HYPERUPCALL_NEXT_MAX)
 		return -EINVAL;
-	if (header->version != KVM_HYPERUPCALL_STATE_VERSION)
-		return -EOPNOTSUPP;
 	if (header->crc != crc32_le(~0, buf + crc_end, size - crc_end))
 		return -EINVAL;
 
 	return 0;
+}
+
+/*
+ * Limits that no check of a program fails by: with less, may_goto would go on less
+ * often than the guest was told, and links would be throttled earlier.
+ */
+static bool kvm_hyperupcall_policy_suffices(const struct kvm_hyperupcall_policy *policy,
+					    const struct kvm_hyperupcall_state_header *header)
+{
+	return policy->max_loops >= header->max_loops &&
+	       policy->max_run_insns >= header->max_run_insns &&
+	       policy->max_run_insns_global >= header->max_run_insns_global &&
+	       policy->budget_ns >= header->budget_ns;
 }
 
 static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void *buf, size_t size)
@@ -300,12 +372,20 @@ static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void
 
 	if (kvm_hyperupcall_refused(hu->kvm))
 		return -EOPNOTSUPP;
-	if (hu->nr_progs || hu->nr_regions || hu->nr_links)
-		return -EEXIST;
+	if (!kvm_hyperupcall_state_is_empty(buf)) {
+		if (hu->nr_progs || hu->nr_regions || hu->nr_links)
+			return -EEXIST;
+		if (!kvm_hyperupcall_policy_suffices(&hu->policy, buf))
+			return -E2BIG;
+	} else {
+		kvm_hyperupcall_clear(hu);
+	}
 
 	r = kvm_hyperupcall_read_state(hu, buf, size);
-	if (!r)
+	if (!r) {
+		kvm_arch_hyperupcall_restored(hu->kvm);
 		return 0;
+	}
 
 	kvm_hyperupcall_clear(hu);
 	hu->next_prog = next_prog;
@@ -316,13 +396,17 @@ static int kvm_hyperupcall_restore_locked(struct kvm_hyperupcall *hu, const void
 
 /**
  * kvm_hyperupcall_restore - KVM_SET_HYPERUPCALL_STATE
- * @kvm: a VM with its memslots and no programs, regions and links
+ * @kvm: a VM with its memslots and no programs, regions and links, and with the
+ *	registers of its boot vCPU
  * @user: the state and its size
  *
- * Return: zero, -EFAULT, -EINVAL for a damaged state, -EOPNOTSUPP for another
- * version or a confidential VM, -EEXIST if the VM has something already, -EINTR,
- * -ENOTTY if it has no hyperupcalls, or what the guest would get that registers
- * the same.
+ * A state without programs, regions and links drops those that the VM has.
+ *
+ * Return: zero, -EFAULT, -EINVAL for a damaged state, -EOPNOTSUPP for what this
+ * host does not know or a confidential VM, -EEXIST if the VM has something
+ * already, -EBUSY if the boot vCPU has no registers yet, -E2BIG if the VM's policy
+ * allows less than that of the state's VM, -EINTR, -ENOTTY if the VM has no
+ * hyperupcalls, or what the guest would get that registers the same.
  */
 long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state __user *user)
 {
@@ -351,7 +435,12 @@ long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state
 	if (r)
 		goto free;
 
-	kvm_arch_hyperupcall_finish_reset(kvm);
+	r = kvm_arch_hyperupcall_finish_reset(kvm);
+	if (!r && !kvm_hyperupcall_state_is_empty(buf))
+		r = kvm_arch_hyperupcall_may_restore(kvm);
+	if (r)
+		goto free;
+
 	r = -EINTR;
 	if (mutex_lock_killable(&hu->lock))
 		goto free;

@@ -87,7 +87,7 @@ static const struct bpf_hyperupcall_ops kvm_hyperupcall_ops = {
  */
 static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, enum hyperupcall_event event)
 {
-	u64 budget = hu->policy.budget_ns >> (event == HYPERUPCALL_EVENT_AGING);
+	s64 budget = hu->policy.budget_ns >> (event == HYPERUPCALL_EVENT_AGING);
 	s64 period = atomic64_read(&hu->period_ns);
 	u64 now = local_clock();
 
@@ -107,11 +107,54 @@ static bool kvm_hyperupcall_over_budget(struct kvm_hyperupcall *hu, enum hyperup
  */
 u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu)
 {
+	s64 budget = hu->policy.budget_ns;
+
 	if (kvm_hyperupcall_over_budget(hu, __HYPERUPCALL_EVENT_MAX))
 		return 0;
 
-	return hu->policy.budget_ns - min_t(u64, atomic64_read(&hu->used_ns),
-					    hu->policy.budget_ns);
+	return budget - clamp_t(s64, atomic64_read(&hu->used_ns), 0, budget);
+}
+
+/**
+ * struct kvm_hyperupcall_charge - what a run is charged until its time is known
+ * @period_ns: when the second began that it is charged to
+ * @ns: the charge
+ */
+struct kvm_hyperupcall_charge {
+	s64 period_ns;
+	s64 ns;
+};
+
+/*
+ * Runs that begin at the same time see each other's charge: a nanosecond for each
+ * instruction that a run may take.
+ */
+static struct kvm_hyperupcall_charge kvm_hyperupcall_charge_begin(struct kvm_hyperupcall *hu,
+								  const struct bpf_prog *prog)
+{
+	struct kvm_hyperupcall_charge charge = {
+		.period_ns = atomic64_read(&hu->period_ns),
+		.ns = prog->aux->run_insns,
+	};
+
+	atomic64_add(charge.ns, &hu->used_ns);
+	return charge;
+}
+
+static void kvm_hyperupcall_charge_end(struct kvm_hyperupcall *hu,
+				       const struct kvm_hyperupcall_charge *charge, u64 ns)
+{
+	/* The charge went with its second. */
+	if (atomic64_read(&hu->period_ns) != charge->period_ns)
+		atomic64_add(ns, &hu->used_ns);
+	else
+		atomic64_add(ns - charge->ns, &hu->used_ns);
+}
+
+/* Called under RCU by a run that is about to begin: whoever forbids it waits. */
+static bool kvm_hyperupcall_may_run(struct kvm *kvm)
+{
+	return kvm_hyperupcall_on() && !kvm_hyperupcall_logs_no_stores(kvm);
 }
 
 static void kvm_hyperupcall_throttle(struct kvm *kvm, struct kvm_hyperupcall_link *link)
@@ -124,7 +167,6 @@ static void kvm_hyperupcall_throttle(struct kvm *kvm, struct kvm_hyperupcall_lin
 static void kvm_hyperupcall_account(struct kvm *kvm, struct kvm_hyperupcall_link *link,
 				    u32 answer, u32 faults, u64 ns)
 {
-	atomic64_add(ns, &kvm->hyperupcall->used_ns);
 	atomic64_inc(&kvm->stat.hyperupcall_runs);
 	atomic64_add(ns, &kvm->stat.hyperupcall_ns);
 	this_cpu_inc(link->stats->runs);
@@ -146,24 +188,28 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
 {
 	const struct kvm_hyperupcall_event *event = &kvm_hyperupcall_events[link->event];
 	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
+	struct bpf_prog *prog = rcu_dereference(link->prog);
+	struct kvm_hyperupcall_charge charge;
+	u64 start, ns;
 	u32 answer;
-	u64 start;
 
 	if (kvm_hyperupcall_over_budget(hu, link->event)) {
 		kvm_hyperupcall_throttle(hu->kvm, link);
 		return HYPERUPCALL_NO_OPINION;
 	}
 
+	charge = kvm_hyperupcall_charge_begin(hu, prog);
 	start = kvm_hyperupcall_clock();
-	answer = bpf_hyperupcall_run(rcu_dereference(link->prog), ctx, &run_ctx);
+	answer = bpf_hyperupcall_run(prog, ctx, &run_ctx);
+	ns = kvm_hyperupcall_elapsed(start);
+	kvm_hyperupcall_charge_end(hu, &charge, ns);
 	if (answer > event->nr_answers)
 		answer = HYPERUPCALL_NO_OPINION;
 	/* The host does not act on zeroes that were read where there is no page. */
 	if (event->global && run_ctx.faults)
 		answer = HYPERUPCALL_NO_OPINION;
 
-	kvm_hyperupcall_account(hu->kvm, link, answer, run_ctx.faults,
-				kvm_hyperupcall_elapsed(start));
+	kvm_hyperupcall_account(hu->kvm, link, answer, run_ctx.faults, ns);
 	return answer;
 }
 
@@ -177,7 +223,7 @@ bool kvm_hyperupcall_has_link(struct kvm *kvm, enum hyperupcall_event event)
 	/* Pairs with the publication of a VM's hyperupcalls: this may be any task. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
 
-	return hu && rcu_access_pointer(hu->chains[event]);
+	return hu && rcu_access_pointer(hu->chains[event]) && kvm_hyperupcall_on();
 }
 
 /**
@@ -194,18 +240,31 @@ u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
 {
 	u32 i, answer = HYPERUPCALL_NO_OPINION;
 	struct kvm_hyperupcall_chain *chain;
+	bool first = true;
 	u64 start;
 
 	rcu_read_lock();
+	if (!kvm_hyperupcall_may_run(kvm)) {
+		rcu_read_unlock();
+		return HYPERUPCALL_NO_OPINION;
+	}
+
 	migrate_disable();
 	start = kvm_hyperupcall_clock();
 	chain = rcu_dereference(kvm->hyperupcall->chains[ctx->event]);
+	if (chain)
+		bpf_window_enter(kvm->hyperupcall->window);
 	for (i = 0; chain && i < chain->nr_links && !answer; i++) {
+		struct kvm_hyperupcall_link *link = READ_ONCE(chain->links[i]);
+
+		if (!link)
+			continue;
 		/* A slow program has the event for itself. */
-		if (i && kvm_hyperupcall_elapsed(start) > KVM_HYPERUPCALL_CHAIN_NS)
-			kvm_hyperupcall_throttle(kvm, chain->links[i]);
+		if (!first && kvm_hyperupcall_elapsed(start) > KVM_HYPERUPCALL_CHAIN_NS)
+			kvm_hyperupcall_throttle(kvm, link);
 		else
-			answer = kvm_hyperupcall_run_link(kvm->hyperupcall, chain->links[i], ctx);
+			answer = kvm_hyperupcall_run_link(kvm->hyperupcall, link, ctx);
+		first = false;
 	}
 	migrate_enable();
 	rcu_read_unlock();
@@ -218,19 +277,36 @@ u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
  * @hu: the VM's hyperupcalls
  * @prog: one of its programs
  * @run: in and out
+ *
+ * Return: zero, -EDQUOT when the VM's time of this second is used up, -EBUSY while a
+ * dirty ring misses what programs store, or -EPERM while the administrator lets none
+ * run.
  */
-void kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
-			      struct hyperupcall_test_run *run)
+int kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
+			     struct hyperupcall_test_run *run)
 {
 	struct bpf_hyperupcall_run_ctx run_ctx = { .ops = &kvm_hyperupcall_ops, .vm = hu->kvm };
+	struct kvm_hyperupcall_charge charge;
 	u64 start;
 
+	if (kvm_hyperupcall_over_budget(hu, __HYPERUPCALL_EVENT_MAX))
+		return -EDQUOT;
+
 	rcu_read_lock();
+	if (!kvm_hyperupcall_may_run(hu->kvm)) {
+		rcu_read_unlock();
+		return kvm_hyperupcall_on() ? -EBUSY : -EPERM;
+	}
+
 	migrate_disable();
+	bpf_window_enter(hu->window);
+	charge = kvm_hyperupcall_charge_begin(hu, prog);
 	start = kvm_hyperupcall_clock();
 	run->retval = bpf_hyperupcall_run(prog, &run->ctx, &run_ctx);
 	run->run_ns = kvm_hyperupcall_elapsed(start);
+	kvm_hyperupcall_charge_end(hu, &charge, run->run_ns);
 	migrate_enable();
 	rcu_read_unlock();
 	run->faults = run_ctx.faults;
+	return 0;
 }

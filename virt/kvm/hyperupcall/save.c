@@ -116,8 +116,10 @@ static void kvm_hyperupcall_save_links(struct kvm_hyperupcall_writer *w,
 
 	for (event = 0; event < ARRAY_SIZE(hu->chains); event++) {
 		chain = kvm_hyperupcall_chain(hu, event);
-		for (i = 0; chain && i < chain->nr_links; i++)
-			kvm_hyperupcall_save_link(w, chain->links[i]);
+		for (i = 0; chain && i < chain->nr_links; i++) {
+			if (chain->links[i])
+				kvm_hyperupcall_save_link(w, chain->links[i]);
+		}
 	}
 }
 
@@ -137,6 +139,10 @@ static void kvm_hyperupcall_save_header(struct kvm_hyperupcall_writer *w,
 		.next_prog = hu->next_prog,
 		.next_region = hu->next_region,
 		.next_link = hu->next_link,
+		.max_loops = hu->policy.max_loops,
+		.max_run_insns = hu->policy.max_run_insns,
+		.max_run_insns_global = hu->policy.max_run_insns_global,
+		.budget_ns = hu->policy.budget_ns,
 	};
 	header->crc = crc32_le(~0, w->buf + crc_end, w->pos - crc_end);
 }
@@ -161,8 +167,10 @@ static void kvm_hyperupcall_write_state(struct kvm_hyperupcall_writer *w,
 static int kvm_hyperupcall_alloc_state(struct kvm_hyperupcall_writer *w,
 				       struct kvm_hyperupcall *hu)
 {
+	u64 waited_ns;
+
 	/* What the VMM took away before must not be looked for after. */
-	kvm_hyperupcall_decide(hu, hu->kvm->mm);
+	kvm_hyperupcall_decide(hu, hu->kvm->mm, &waited_ns);
 
 	kvm_hyperupcall_write_state(w, hu);
 	w->buf = kvzalloc(w->pos, GFP_KERNEL_ACCOUNT);
@@ -195,7 +203,9 @@ long kvm_hyperupcall_save(struct kvm *kvm, struct kvm_hyperupcall_state __user *
 	if (copy_from_user(&args, user, sizeof(args)))
 		return -EFAULT;
 
-	kvm_arch_hyperupcall_finish_reset(kvm);
+	r = kvm_arch_hyperupcall_finish_reset(kvm);
+	if (r)
+		return r;
 	if (mutex_lock_killable(&hu->lock))
 		return -EINTR;
 	r = kvm_hyperupcall_alloc_state(&w, hu);

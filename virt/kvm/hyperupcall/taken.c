@@ -11,7 +11,8 @@
  * address it stays, otherwise it goes, from the window and for good. Meanwhile
  * the pin makes the access harmless for everybody but the guest.
  *
- * What is in a memslot that is deleted or moved leaves the window at once.
+ * What is in a memslot that is deleted or moved leaves the window at once, and so
+ * does memory that is broken.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -43,7 +44,7 @@ static bool kvm_hyperupcall_page_in_file(struct mm_struct *mm, unsigned long hva
 	struct vm_area_struct *vma = vma_lookup(mm, hva);
 	struct folio *folio = page_folio(page);
 
-	return vma && vma->vm_flags & VM_SHARED && vma->vm_file && !PageHWPoison(page) &&
+	return vma && vma->vm_flags & VM_SHARED && vma->vm_file && !is_page_hwpoison(page) &&
 	       folio_mapping(folio) == vma->vm_file->f_mapping &&
 	       folio->index + folio_page_idx(folio, page) == linear_page_index(vma, hva);
 }
@@ -109,38 +110,60 @@ static bool kvm_hyperupcall_page_decide(struct kvm_hyperupcall *hu, struct mm_st
 	return true;
 }
 
-/* Lets go of the pages of an extent that are gone. */
-static void kvm_hyperupcall_extent_drop(struct kvm_hyperupcall *hu,
+/* Takes the pages of an extent that are gone out of the window. */
+static bool kvm_hyperupcall_extent_drop(struct kvm_hyperupcall *hu,
 					struct kvm_hyperupcall_extent *extent)
 {
-	unsigned long i, nr = kvm_hyperupcall_extent_size(extent), dropped = 0;
+	unsigned long i, nr = kvm_hyperupcall_extent_size(extent);
 	struct kvm_hyperupcall_region *region = extent->region;
 	struct kvm_hyperupcall_page *pages = region->pages + extent->first;
 	u64 offset = kvm_hyperupcall_page_offset(region, extent->first);
+	bool any = false;
 
-	scoped_guard(spinlock, &hu->map_lock) {
-		for (i = 0; i < nr; i++) {
-			if (pages[i].state != KVM_HYPERUPCALL_PAGE_GONE)
-				continue;
-			pages[i].state = KVM_HYPERUPCALL_PAGE_NONE;
-			bpf_window_clear(hu->window, offset + (i << PAGE_SHIFT), 1);
-			dropped++;
-		}
-	}
-	if (!dropped)
-		return;
-
-	bpf_window_flush(hu->window, offset, nr);
+	guard(spinlock)(&hu->map_lock);
 	for (i = 0; i < nr; i++) {
-		if (pages[i].page && pages[i].state == KVM_HYPERUPCALL_PAGE_NONE)
-			kvm_hyperupcall_page_unpin(region, extent->first + i);
+		if (pages[i].state != KVM_HYPERUPCALL_PAGE_GONE)
+			continue;
+		pages[i].state = KVM_HYPERUPCALL_PAGE_NONE;
+		bpf_window_clear(hu->window, offset + (i << PAGE_SHIFT), 1);
+		any = true;
 	}
-	kvm_hyperupcall_unaccount(hu, dropped);
+
+	return any;
+}
+
+/* Unpins the pages of an extent that kvm_hyperupcall_extent_drop() took out. */
+static void kvm_hyperupcall_extent_unpin(struct kvm_hyperupcall *hu,
+					 struct kvm_hyperupcall_extent *extent)
+{
+	unsigned long i, end = extent->first + kvm_hyperupcall_extent_size(extent);
+	struct kvm_hyperupcall_page *pages = extent->region->pages;
+	unsigned long unpinned = 0;
+
+	for (i = extent->first; i < end; i++) {
+		if (!pages[i].page || pages[i].state != KVM_HYPERUPCALL_PAGE_NONE)
+			continue;
+		kvm_hyperupcall_page_unpin(extent->region, i);
+		unpinned++;
+	}
+	kvm_hyperupcall_unaccount(hu, unpinned);
+}
+
+static void kvm_hyperupcall_unpin_dropped(struct kvm_hyperupcall *hu, struct list_head *dropped)
+{
+	struct kvm_hyperupcall_extent *extent, *tmp;
+
+	list_for_each_entry_safe(extent, tmp, dropped, dropped) {
+		list_del_init(&extent->dropped);
+		kvm_hyperupcall_extent_unpin(hu, extent);
+		cond_resched();
+	}
 }
 
 /* Return: false if it has to be looked at again. */
 static bool kvm_hyperupcall_extent_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm,
-					  struct kvm_hyperupcall_extent *extent)
+					  struct kvm_hyperupcall_extent *extent,
+					  struct list_head *dropped)
 {
 	unsigned long i, nr = kvm_hyperupcall_extent_size(extent);
 	struct kvm_hyperupcall_page *pages = extent->region->pages + extent->first;
@@ -153,7 +176,9 @@ static bool kvm_hyperupcall_extent_decide(struct kvm_hyperupcall *hu, struct mm_
 							    &pages[i]);
 	}
 
-	kvm_hyperupcall_extent_drop(hu, extent);
+	/* An extent that was taken again meanwhile may come twice. */
+	if (kvm_hyperupcall_extent_drop(hu, extent) && list_empty(&extent->dropped))
+		list_add_tail(&extent->dropped, dropped);
 	return done;
 }
 
@@ -178,13 +203,18 @@ static struct kvm_hyperupcall_extent *kvm_hyperupcall_next_taken(struct kvm_hype
  * kvm_hyperupcall_decide - let go of what the VMM has taken away
  * @hu: the VM's hyperupcalls, locked
  * @mm: the VMM's, with a reference
+ * @waited_ns: for how long it waited for programs, in nanoseconds
  *
- * May sleep. Return: false if there are pages that are in doubt after all.
+ * May sleep. However many pages go, it waits for programs once.
+ *
+ * Return: false if there are pages that are in doubt after all.
  */
-bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
+bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm, u64 *waited_ns)
 {
 	struct kvm_hyperupcall_extent *extent;
+	LIST_HEAD(dropped);
 	size_t todo;
+	u64 start;
 
 	lockdep_assert_held(&hu->lock);
 
@@ -193,7 +223,7 @@ bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
 
 	/* Extents go under hu->lock only. */
 	while (todo-- && (extent = kvm_hyperupcall_next_taken(hu))) {
-		bool done = kvm_hyperupcall_extent_decide(hu, mm, extent);
+		bool done = kvm_hyperupcall_extent_decide(hu, mm, extent, &dropped);
 
 		scoped_guard(spinlock, &hu->map_lock) {
 			if (done && !extent->again)
@@ -201,6 +231,12 @@ bool kvm_hyperupcall_decide(struct kvm_hyperupcall *hu, struct mm_struct *mm)
 		}
 		cond_resched();
 	}
+
+	start = ktime_get_ns();
+	if (!list_empty(&dropped))
+		kvm_hyperupcall_wait_for_programs(hu);
+	*waited_ns = ktime_get_ns() - start;
+	kvm_hyperupcall_unpin_dropped(hu, &dropped);
 
 	guard(spinlock)(&hu->map_lock);
 	return list_empty(&hu->taken);
@@ -234,7 +270,7 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	struct kvm_hyperupcall *hu = container_of(to_delayed_work(work), struct kvm_hyperupcall,
 						  revalidate);
 	struct mm_struct *mm = hu->kvm->mm;
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), waited_ns;
 
 	/* When the mm goes, kvm_mmu_notifier_release() drops all regions. */
 	if (!mmget_not_zero(mm))
@@ -244,9 +280,9 @@ void kvm_hyperupcall_revalidate(struct work_struct *work)
 	if (!mutex_trylock(&hu->lock)) {
 		kvm_hyperupcall_rest(hu, 0, false);
 	} else {
-		bool done = kvm_hyperupcall_decide(hu, mm);
+		bool done = kvm_hyperupcall_decide(hu, mm, &waited_ns);
 
-		kvm_hyperupcall_rest(hu, ktime_get_ns() - start, done);
+		kvm_hyperupcall_rest(hu, ktime_get_ns() - start - waited_ns, done);
 		mutex_unlock(&hu->lock);
 	}
 	mmput_async(mm);
@@ -280,6 +316,68 @@ static bool kvm_hyperupcall_extent_take(struct kvm_hyperupcall *hu,
 	return true;
 }
 
+/* The same for good, also of pages whose removal is on its way. */
+static bool kvm_hyperupcall_extent_remove(struct kvm_hyperupcall *hu,
+					  struct kvm_hyperupcall_extent *extent,
+					  unsigned long i, unsigned long nr)
+{
+	if (!kvm_hyperupcall_extent_take(hu, extent, i, nr, KVM_HYPERUPCALL_PAGE_GONE))
+		return false;
+
+	bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(extent->region, extent->first + i),
+			 nr);
+	return true;
+}
+
+/*
+ * Takes @nr pages of an extent until the worker has decided, and those for good whose
+ * memory is broken: memory_failure() says so before it unmaps them.
+ */
+static bool kvm_hyperupcall_extent_doubt(struct kvm_hyperupcall *hu,
+					 struct kvm_hyperupcall_extent *extent,
+					 unsigned long i, unsigned long nr)
+{
+	const struct kvm_hyperupcall_page *pages = extent->region->pages + extent->first;
+	bool any = kvm_hyperupcall_extent_take(hu, extent, i, nr, KVM_HYPERUPCALL_PAGE_DOUBTFUL);
+	unsigned long end = i + nr;
+
+	for (; i < end; i++) {
+		if (pages[i].state != KVM_HYPERUPCALL_PAGE_NONE && is_page_hwpoison(pages[i].page))
+			any |= kvm_hyperupcall_extent_remove(hu, extent, i, 1);
+	}
+	return any;
+}
+
+/* How often a loop over extents starts anew before it keeps @map_lock. */
+#define KVM_HYPERUPCALL_MAX_RESTARTS	2
+
+/*
+ * The next extent of a range, for a loop that may meet every extent of the VM: in
+ * between others get @map_lock. If the tree has changed meanwhile @node may be
+ * gone, and the loop starts anew: what is taken may be taken twice.
+ */
+static struct interval_tree_node *
+kvm_hyperupcall_next_extent(struct kvm_hyperupcall *hu, struct interval_tree_node *node,
+			    unsigned long start, unsigned long last, int *restarts)
+{
+	unsigned long seq = hu->extents_seq;
+
+	lockdep_assert_held(&hu->map_lock);
+
+	if (*restarts < KVM_HYPERUPCALL_MAX_RESTARTS &&
+	    (need_resched() || spin_is_contended(&hu->map_lock))) {
+		spin_unlock(&hu->map_lock);
+		cpu_relax();
+		spin_lock(&hu->map_lock);
+	}
+
+	if (hu->extents_seq == seq)
+		return interval_tree_iter_next(node, start, last);
+
+	++*restarts;
+	return interval_tree_iter_first(&hu->extents, start, last);
+}
+
 /**
  * kvm_hyperupcall_invalidate_start - the VMM's mappings of a range change
  * @kvm: the VM
@@ -292,8 +390,10 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
 {
 	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
+	unsigned long last_hva = range->end - 1;
 	struct interval_tree_node *node;
 	bool any = false;
+	int restarts = 0;
 
 	if (!hu)
 		return;
@@ -310,34 +410,22 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
 
 	scoped_guard(spinlock, &hu->map_lock) {
 		hu->invalidate_seq++;
-		for (node = interval_tree_iter_first(&hu->extents, range->start, range->end - 1);
+		for (node = interval_tree_iter_first(&hu->extents, range->start, last_hva);
 		     node;
-		     node = interval_tree_iter_next(node, range->start, range->end - 1)) {
+		     node = kvm_hyperupcall_next_extent(hu, node, range->start, last_hva,
+							&restarts)) {
+			struct kvm_hyperupcall_extent *extent = kvm_hyperupcall_extent(node);
 			unsigned long start = max(node->start, range->start);
-			unsigned long last = min(node->last, range->end - 1);
+			unsigned long last = min(node->last, last_hva);
+			unsigned long i = (start - node->start) >> PAGE_SHIFT;
+			unsigned long nr = ((last - start) >> PAGE_SHIFT) + 1;
 
-			any |= kvm_hyperupcall_extent_take(hu, kvm_hyperupcall_extent(node),
-							   (start - node->start) >> PAGE_SHIFT,
-							   ((last - start) >> PAGE_SHIFT) + 1,
-							   KVM_HYPERUPCALL_PAGE_DOUBTFUL);
+			any |= kvm_hyperupcall_extent_doubt(hu, extent, i, nr);
 		}
 	}
 
 	if (any)
 		kvm_hyperupcall_look_again(hu);
-}
-
-/* The same for good, also of pages whose removal is on its way. */
-static bool kvm_hyperupcall_extent_remove(struct kvm_hyperupcall *hu,
-					  struct kvm_hyperupcall_extent *extent,
-					  unsigned long i, unsigned long nr)
-{
-	if (!kvm_hyperupcall_extent_take(hu, extent, i, nr, KVM_HYPERUPCALL_PAGE_GONE))
-		return false;
-
-	bpf_window_clear(hu->window, kvm_hyperupcall_page_offset(extent->region, extent->first + i),
-			 nr);
-	return true;
 }
 
 /**
@@ -355,6 +443,7 @@ void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory
 	unsigned long last = hva + (slot->npages << PAGE_SHIFT) - 1;
 	struct interval_tree_node *node;
 	bool any = false;
+	int restarts = 0;
 
 	if (!hu || slot->as_id)
 		return;
@@ -362,7 +451,7 @@ void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory
 	scoped_guard(spinlock, &hu->map_lock) {
 		hu->invalidate_seq++;
 		for (node = interval_tree_iter_first(&hu->extents, hva, last); node;
-		     node = interval_tree_iter_next(node, hva, last)) {
+		     node = kvm_hyperupcall_next_extent(hu, node, hva, last, &restarts)) {
 			struct kvm_hyperupcall_extent *extent = kvm_hyperupcall_extent(node);
 			gfn_t start = max(extent->gfn, slot->base_gfn);
 			gfn_t end = min(extent->gfn + kvm_hyperupcall_extent_size(extent),
@@ -377,7 +466,8 @@ void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory
 	}
 
 	if (any) {
-		bpf_window_flush(hu->window, 0, SZ_4G >> PAGE_SHIFT);
+		/* Not kvm_hyperupcall_wait_for_programs(): there may be links any time. */
+		synchronize_rcu();
 		kvm_hyperupcall_look_again(hu);
 	}
 }

@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 
 #include "hyperupcall.h"
@@ -17,6 +18,12 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 	hu = kvzalloc(sizeof(*hu), GFP_KERNEL_ACCOUNT);
 	if (!hu)
 		return NULL;
+
+	hu->spent = alloc_percpu_gfp(struct kvm_hyperupcall_spent, GFP_KERNEL_ACCOUNT);
+	if (!hu->spent) {
+		kvfree(hu);
+		return NULL;
+	}
 
 	hu->kvm = kvm;
 	kvm_hyperupcall_default_policy(&hu->policy);
@@ -32,16 +39,29 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 	return hu;
 }
 
+static void kvm_hyperupcall_free(struct kvm_hyperupcall *hu)
+{
+	free_percpu(hu->spent);
+	kvfree(hu);
+}
+
 /**
  * kvm_hyperupcall_refuse - a VM gets no hyperupcalls, and loses those it has
- * @kvm: a VM whose memory KVM cannot read, with kvm->lock held
+ * @kvm: a VM whose memory KVM will not be able to read, with kvm->lock held
+ *
+ * Return: zero, or -EINTR with a signal pending, and the VM is as before.
  */
-void kvm_hyperupcall_refuse(struct kvm *kvm)
+int kvm_hyperupcall_refuse(struct kvm *kvm)
 {
+	int r;
+
 	lockdep_assert_held(&kvm->lock);
 
 	WRITE_ONCE(kvm->hyperupcall_refused, true);
-	kvm_hyperupcall_reset(kvm);
+	r = kvm_hyperupcall_reset(kvm);
+	if (r)
+		WRITE_ONCE(kvm->hyperupcall_refused, false);
+	return r;
 }
 EXPORT_SYMBOL_GPL(kvm_hyperupcall_refuse);
 
@@ -98,19 +118,6 @@ void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu)
 		WRITE_ONCE(hu->vcpu_idx[vcpu->vcpu_id], vcpu->vcpu_idx);
 }
 
-static int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu,
-				      const struct kvm_hyperupcall_policy *policy)
-{
-	guard(mutex)(&hu->lock);
-
-	/* Under the old limits. */
-	if (hu->nr_progs || hu->nr_regions || hu->nr_links)
-		return -EBUSY;
-
-	hu->policy = *policy;
-	return 0;
-}
-
 /**
  * kvm_hyperupcall_enable - KVM_ENABLE_CAP(KVM_CAP_HYPERUPCALL)
  * @kvm: the VM
@@ -118,8 +125,8 @@ static int kvm_hyperupcall_set_policy(struct kvm_hyperupcall *hu,
  *	kvm_hyperupcall_policy, or zero for the host's defaults
  *
  * Return: zero, -EPERM if the administrator did not allow it, -EINVAL, -E2BIG,
- * -EFAULT, -EOPNOTSUPP for a confidential VM, -EBUSY if there are vCPUs or
- * anything registered already, or -ENOMEM.
+ * -EFAULT, -EOPNOTSUPP for a confidential VM, -EBUSY if there are vCPUs already, or
+ * -ENOMEM.
  */
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 {
@@ -145,12 +152,9 @@ int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap)
 	if (!hu)
 		return -ENOMEM;
 
-	r = kvm_hyperupcall_set_policy(hu, &policy);
-	if (r) {
-		if (hu != kvm->hyperupcall)
-			kvfree(hu);
-		return r;
-	}
+	/* Nothing is registered without a vCPU. */
+	scoped_guard(mutex, &hu->lock)
+		hu->policy = policy;
 
 	/* MMU notifiers follow the pointer, and find it initialised. */
 	smp_store_release(&kvm->hyperupcall, hu);
@@ -185,10 +189,33 @@ void kvm_hyperupcall_clear(struct kvm_hyperupcall *hu)
  * kvm_hyperupcall_reset - the guest's kernel is gone
  * @kvm: the VM
  *
- * May sleep. When it returns, nothing of what the guest registered runs, is
+ * May sleep, for as long as another vCPU's hypercall waits for a page that the VMM
+ * has to bring. When it returns zero, nothing of what the guest registered runs, is
  * read or is pinned. The guest may register anew.
+ *
+ * Return: zero, or -EINTR with a signal pending; the caller tries again then.
  */
-void kvm_hyperupcall_reset(struct kvm *kvm)
+int kvm_hyperupcall_reset(struct kvm *kvm)
+{
+	struct kvm_hyperupcall *hu = kvm->hyperupcall;
+
+	if (!hu)
+		return 0;
+
+	if (mutex_lock_interruptible(&hu->lock))
+		return -EINTR;
+	kvm_hyperupcall_clear(hu);
+	mutex_unlock(&hu->lock);
+	return 0;
+}
+
+/**
+ * kvm_hyperupcall_drop_all - the VMM's memory goes
+ * @kvm: the VM, whose vCPUs do not run any more
+ *
+ * May sleep. No hypercall holds the lock: it would have the VMM's mm.
+ */
+void kvm_hyperupcall_drop_all(struct kvm *kvm)
 {
 	struct kvm_hyperupcall *hu = kvm->hyperupcall;
 
@@ -210,7 +237,7 @@ void kvm_hyperupcall_destroy_vm(struct kvm *kvm)
 	if (!hu)
 		return;
 
-	kvm_hyperupcall_reset(kvm);
+	kvm_hyperupcall_drop_all(kvm);
 	cancel_delayed_work_sync(&hu->revalidate);
 	/*
 	 * The programs' memory is freed after a grace period. Nothing runs
@@ -219,7 +246,7 @@ void kvm_hyperupcall_destroy_vm(struct kvm *kvm)
 	bpf_window_free(hu->window);
 	mtree_destroy(&hu->offsets);
 	kvm->hyperupcall = NULL;
-	kvfree(hu);
+	kvm_hyperupcall_free(hu);
 }
 
 /* Called when the module comes. */
@@ -238,4 +265,5 @@ void kvm_hyperupcall_exit(void)
 
 	for (i = 0; i < ARRAY_SIZE(kvm_hyperupcall_keys); i++)
 		static_key_deferred_flush(&kvm_hyperupcall_keys[i]);
+	bpf_hyperupcall_allow(false);
 }

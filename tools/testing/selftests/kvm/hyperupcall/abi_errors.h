@@ -52,6 +52,9 @@ POLICY(hundred_verified_global, .max_verified_insns_global = 100);
 POLICY(hundred_run, .max_run_insns = 100);
 POLICY(hundred_run_global, .max_run_insns_global = 100);
 
+/* A run takes longer. */
+POLICY(one_ns, .budget_ns = 1);
+
 POLICY(little_memory, .mem_percent_global = 1);
 POLICY(no_preempt, .events = BIT(HYPERUPCALL_EVENT_INTERRUPT));
 
@@ -149,6 +152,7 @@ static const struct error errors[] = {
 	ERROR(TEST_RUN, ENOENT, "no such program", no_such_prog),
 	ERROR(TEST_RUN, ENOENT, "program 0", no_prog),
 	ERROR(TEST_RUN, ENOENT, "program is gone", prog_is_gone),
+	ERROR(TEST_RUN, EDQUOT, "the second is used up", second_is_used_up, &one_ns),
 };
 
 #endif /* SELFTEST_KVM_HYPERUPCALL_ABI_ERRORS_H */

@@ -2,6 +2,11 @@
 /*
  * HYPERUPCALL_LOAD: the program's parameters, and the log.
  */
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
 #include "hyperupcall_util.h"
 #include "kvm_test_harness.h"
 
@@ -122,6 +127,172 @@ HUP_TEST(abi_load, short_log_of_refused_program)
 HUP_TEST(abi_load, short_log_of_good_program)
 {
 	check_short_log(_metadata, self->h, BPF_REG_3, 0);
+}
+
+/* As long as a program may be, all of it divisions, which the verifier converts. */
+static uint32_t put_long_program(struct hup *h)
+{
+	struct bpf_insn *insns = h->insns.hva;
+	uint32_t n = 0;
+
+	insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 1);
+	insns[n++] = BPF_MOV64_IMM(BPF_REG_2, 1);
+	while (n < HUP_MAX_INSNS - 1)
+		insns[n++] = BPF_ALU64_REG(BPF_DIV, BPF_REG_0, BPF_REG_2);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+static void run_until_done(struct kvm_vcpu *vcpu)
+{
+	while (__vcpu_run(vcpu))
+		TEST_ASSERT(errno == EINTR, "KVM_RUN: %s", strerror(errno));
+}
+
+static void ignore(int sig)
+{
+}
+
+static void set_alarm(uint64_t us)
+{
+	struct itimerval timer = {
+		.it_value = { us / 1000000, us % 1000000 },
+	};
+
+	TEST_ASSERT(!setitimer(ITIMER_REAL, &timer, NULL), "setitimer");
+}
+
+#define ALARMS	256
+
+/*
+ * A signal at any time of LOAD, also when all of the program has been followed: LOAD
+ * works, or ends and leaves nothing.
+ */
+HUP_TEST(abi_load, signal)
+{
+	struct hyperupcall_query before, now;
+	struct hup *h = self->h;
+	struct hyperupcall_load load = {
+		.insns = h->insns.gva,
+		.insn_cnt = put_long_program(h),
+		.log_buf = h->log.gva,
+		.log_size = h->log.size,
+		.log_level = 1,
+	};
+	int i, early = 0, late = 0;
+	struct timespec start, d;
+	char followed[32];
+	uint64_t us;
+	long r;
+
+	snprintf(followed, sizeof(followed), "processed %u insns",
+		 load.insn_cnt);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	ASSERT_EQ(0, hup_op(h, HYPERUPCALL_LOAD, &load, sizeof(load)));
+	d = timespec_elapsed(start);
+	us = d.tv_sec * 1000000 + d.tv_nsec / 1000;
+	ASSERT_NE(NULL, strstr(h->log.hva, followed));
+	ASSERT_EQ(0, hup_unload(h, load.prog));
+	hup_query(h, &before);
+
+	ASSERT_NE(SIG_ERR, signal(SIGALRM, ignore));
+	h->vcpus[0].run = run_until_done;
+	for (i = 0; i < ALARMS; i++) {
+		memset(h->log.hva, 0, h->log.size);
+		set_alarm(us * i / ALARMS + 1);
+		r = hup_op(h, HYPERUPCALL_LOAD, &load, sizeof(load));
+		set_alarm(0);
+		if (!r) {
+			EXPECT_EQ(0, hup_unload(h, load.prog));
+			continue;
+		}
+		EXPECT_EQ(-EAGAIN, r);
+		if (strstr(h->log.hva, followed))
+			late++;
+		else
+			early++;
+	}
+	h->vcpus[0].run = NULL;
+
+	TH_LOG("of %d signals %d ended LOAD before all was followed, %d after",
+	       ALARMS, early, late);
+	EXPECT_LT(0, early);
+	EXPECT_LT(0, late);
+	hup_query(h, &now);
+	EXPECT_EQ(0, memcmp(&before, &now, sizeof(now)));
+}
+
+#define CGROUPS		"/sys/fs/cgroup"
+#define CGROUP		CGROUPS "/hyperupcall_load"
+
+static void write_word(const char *path, const char *word)
+{
+	int fd = open(path, O_WRONLY);
+
+	TEST_ASSERT(fd >= 0 && write(fd, word, strlen(word)) > 0, "%s", path);
+	close(fd);
+}
+
+static long read_bytes(int fd)
+{
+	char buf[32] = {};
+
+	TEST_ASSERT(pread(fd, buf, sizeof(buf) - 1, 0) > 0, "cannot read");
+	return atol(buf);
+}
+
+/* What the VMM's cgroup is charged while the program is loaded, at most. */
+static long load_and_charge(struct __test_metadata *_metadata, struct hup *h,
+			    uint32_t insn_cnt)
+{
+	struct hyperupcall_load load = {
+		.insns = h->insns.gva,
+		.insn_cnt = insn_cnt,
+	};
+	int current, peak;
+	long before;
+
+	current = open(CGROUP "/memory.current", O_RDONLY);
+	peak = open(CGROUP "/memory.peak", O_RDWR);
+	TEST_ASSERT(current >= 0 && peak >= 0, CGROUP);
+	before = read_bytes(current);
+	/* From here on, for this descriptor. */
+	ASSERT_LT(0, write(peak, "reset", 5));
+	ASSERT_EQ(0, hup_op(h, HYPERUPCALL_LOAD, &load, sizeof(load)));
+	before = read_bytes(peak) - before;
+	ASSERT_EQ(0, hup_unload(h, load.prog));
+	close(current);
+	close(peak);
+	return before;
+}
+
+/*
+ * What the verifier knows of each instruction is more than half of all that it
+ * needs for such a program: some 80 bytes for each of four times as many
+ * instructions as the guest has sent.
+ */
+HUP_TEST(abi_load, memory_is_charged)
+{
+	struct hup *h = self->h;
+	uint32_t insn_cnt = put_long_program(h);
+	char pid[16];
+	long bytes;
+
+	TEST_ASSERT(!mount("none", CGROUPS, "cgroup2", 0, NULL) || errno == EBUSY,
+		    CGROUPS);
+	write_word(CGROUPS "/cgroup.subtree_control", "+memory");
+	TEST_ASSERT(!mkdir(CGROUP, 0700) || errno == EEXIST, CGROUP);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	write_word(CGROUP "/cgroup.procs", pid);
+
+	/* The first brings what stays. */
+	load_and_charge(_metadata, h, insn_cnt);
+	bytes = load_and_charge(_metadata, h, insn_cnt);
+	TH_LOG("%ld KiB", bytes >> 10);
+	EXPECT_LT(64L * 4 * HUP_MAX_INSNS, bytes);
+
+	write_word(CGROUPS "/cgroup.procs", pid);
+	rmdir(CGROUP);
 }
 
 int main(int argc, char **argv)

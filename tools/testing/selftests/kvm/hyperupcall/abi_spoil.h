@@ -230,6 +230,13 @@ static void prog_is_linked(struct abi_vm *vm, struct abi_call *c)
 	c->args.unload.prog = vm->linked_prog;
 }
 
+static void second_is_used_up(struct abi_vm *vm, struct abi_call *c)
+{
+	struct hyperupcall_test_run run = c->args.test_run;
+
+	TEST_ASSERT(!hup_op(vm->h, HYPERUPCALL_TEST_RUN, &run, sizeof(run)), "TEST_RUN");
+}
+
 /* LOAD */
 
 static void set_insns(struct abi_vm *vm, struct abi_call *c,

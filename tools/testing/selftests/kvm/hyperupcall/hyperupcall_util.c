@@ -449,8 +449,13 @@ void hup_stats(struct hup *h, uint32_t link, struct hyperupcall_stats *stats)
 long hup_test_run(struct hup *h, uint32_t prog,
 		  struct hyperupcall_test_run *run)
 {
+	long r;
+
 	run->prog = prog;
-	return hup_op(h, HYPERUPCALL_TEST_RUN, run, sizeof(*run));
+	do {
+		r = hup_op(h, HYPERUPCALL_TEST_RUN, run, sizeof(*run));
+	} while (r == -EAGAIN || r == -EDQUOT);
+	return r;
 }
 
 uint64_t hup_run(struct hup *h, uint32_t prog, uint64_t data0, uint64_t data1,

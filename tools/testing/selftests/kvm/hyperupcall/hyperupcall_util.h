@@ -122,6 +122,7 @@ long hup_link(struct hup *h, uint32_t prog, uint32_t event);
 long hup_replace(struct hup *h, uint32_t prog, uint32_t event, uint32_t link);
 long hup_unlink(struct hup *h, uint32_t link);
 void hup_stats(struct hup *h, uint32_t link, struct hyperupcall_stats *stats);
+/* Waits for the next second where the VM has used up its time. */
 long hup_test_run(struct hup *h, uint32_t prog,
 		  struct hyperupcall_test_run *run);
 

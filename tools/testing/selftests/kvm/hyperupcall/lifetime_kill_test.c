@@ -162,6 +162,26 @@ static void be_verifying(void)
 	repeat(h, 1, HYPERUPCALL_QUERY, &query, sizeof(query));
 }
 
+/* The longest program, each of whose instructions the verifier replaces by four. */
+static void be_loading(void)
+{
+	struct hup *h = hup_create(1);
+	struct bpf_insn *insns = h->insns.hva;
+	struct hyperupcall_load load = {
+		.insns = h->insns.gva,
+		.insn_cnt = HUP_MAX_INSNS,
+	};
+	int i;
+
+	populate(h);
+	insns[0] = BPF_MOV64_IMM(BPF_REG_0, 1);
+	insns[1] = BPF_MOV64_IMM(BPF_REG_2, 1);
+	for (i = 2; i < HUP_MAX_INSNS - 1; i++)
+		insns[i] = BPF_ALU64_REG(BPF_DIV, BPF_REG_0, BPF_REG_2);
+	insns[i] = BPF_EXIT_INSN();
+	DO_AND_UNDO(h, 0, LOAD, UNLOAD, load, prog);
+}
+
 static void be_mapping(void)
 {
 	struct hup *h = hup_create(1);
@@ -311,6 +331,7 @@ FIXTURE_VARIANT(killed) {
 FIXTURE_VARIANT_ADD(killed, idle) { .be = be_idle };
 FIXTURE_VARIANT_ADD(killed, interrupted) { .be = be_interrupted };
 FIXTURE_VARIANT_ADD(killed, verifying) { .be = be_verifying };
+FIXTURE_VARIANT_ADD(killed, loading) { .be = be_loading };
 FIXTURE_VARIANT_ADD(killed, mapping) { .be = be_mapping };
 FIXTURE_VARIANT_ADD(killed, mapping_much) { .be = be_mapping_much };
 FIXTURE_VARIANT_ADD(killed, waiting_for_memory) { .be = be_waiting_for_memory };

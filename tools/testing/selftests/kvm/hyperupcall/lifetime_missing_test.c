@@ -152,6 +152,113 @@ HUP_TEST(missing, init_of_boot_vcpu)
 	EXPECT_EQ(locked, hup_locked_kb());
 }
 
+/* What waits for MAP in a thread of its own, until it is over. */
+struct waiter {
+	struct kvm_vcpu *vcpu;
+	struct kvm_sregs sregs;
+	pthread_t thread;
+	int err;
+	bool over;
+};
+
+static void *set_sregs(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->err = __vcpu_ioctl(w->vcpu, KVM_SET_SREGS, &w->sregs) ? errno : 0;
+	WRITE_ONCE(w->over, true);
+	return NULL;
+}
+
+static void *run_vcpu_once(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->err = __vcpu_run(w->vcpu) ? errno : 0;
+	WRITE_ONCE(w->over, true);
+	return NULL;
+}
+
+/* Sends signals until the thread has seen one, or memory comes by itself. */
+static bool interrupt(struct waiter *w)
+{
+	int i;
+
+	/* So that it waits when the first one comes. */
+	usleep(100000);
+	for (i = 0; i < 500 && !READ_ONCE(w->over); i++) {
+		pthread_kill(w->thread, SIGUSR1);
+		usleep(10000);
+	}
+	return READ_ONCE(w->over);
+}
+
+/*
+ * Who resets the boot vCPU while MAP waits for the VMM is interrupted by a
+ * signal, and has still to be told that the reset is over.
+ */
+HUP_TEST(missing, reset_interrupted)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct waiter w = { .vcpu = self->h->vcpus[0].vcpu };
+	struct hyperupcall_query q = {};
+	uint64_t content[512] = {};
+	struct kvm_sregs sregs;
+	int i;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	missing_wait(self->uffd);
+	vcpu_sregs_get(w.vcpu, &sregs);
+	w.sregs = sregs;
+	w.sregs.cr0 &= ~X86_CR0_PG;
+	w.sregs.efer = 0;
+	w.sregs.cs.l = 0;
+	w.sregs.cs.db = 1;
+	ASSERT_EQ(0, pthread_create(&w.thread, NULL, set_sregs, &w));
+	EXPECT_EQ(true, interrupt(&w));
+	for (i = 0; i < NR_PAGES; i++)
+		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
+				content);
+	pthread_join(w.thread, NULL);
+	EXPECT_EQ(EINTR, w.err);
+	EXPECT_EQ(0, hup_join(self->h, 1));
+	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(1, q.nr_regions);
+
+	/* Paged mode again; the reset is not forgotten. */
+	vcpu_sregs_set(w.vcpu, &sregs);
+	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(0, q.nr_regions);
+}
+
+/* The same on the way into the guest, as after INIT. */
+HUP_TEST(missing, init_interrupted)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct waiter w = { .vcpu = self->h->vcpus[0].vcpu };
+	struct hyperupcall_query q = {};
+	uint64_t content[512] = {};
+	int i;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	missing_wait(self->uffd);
+	hup_send_init(self->h, 0);
+	ASSERT_EQ(0, pthread_create(&w.thread, NULL, run_vcpu_once, &w));
+	EXPECT_EQ(true, interrupt(&w));
+	for (i = 0; i < NR_PAGES; i++)
+		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
+				content);
+	pthread_join(w.thread, NULL);
+	EXPECT_EQ(EINTR, w.err);
+	EXPECT_EQ(0, hup_join(self->h, 1));
+	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(1, q.nr_regions);
+
+	run_vcpu(w.vcpu);
+	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(0, q.nr_regions);
+}
+
 FIXTURE(much) {
 	struct hup *h;
 	unsigned long locked;

@@ -42,7 +42,24 @@ HUP_TEST(lifetime, saved_after_init)
 	expect_gone(_metadata, h, &self->r);
 }
 
-/* What is restored after the INIT has nothing to do with it. */
+/* What the VMM saves of the vCPU after that is of after the INIT. */
+HUP_TEST(lifetime, saved_before_init_is_taken_in)
+{
+	struct kvm_mp_state runnable = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct saved_vcpu saved;
+
+	save_vcpu(vcpu, &saved);
+	hup_send_init(h, variant->boot);
+	EXPECT_EQ(true, nothing_saved(h));
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	vcpu_mp_state_set(vcpu, &runnable);
+	restore_vcpu(vcpu, &saved);
+	expect_gone(_metadata, h, &self->r);
+}
+
+/* A vCPU that was reset gets its state first, and what is restored then stays. */
 HUP_TEST(lifetime, restored_after_init)
 {
 	struct hup *h = self->h;
@@ -55,6 +72,9 @@ HUP_TEST(lifetime, restored_after_init)
 	size = state_save(h, state);
 	save_vcpu(vcpu, &saved);
 	take_in_init(h, variant->boot);
+	EXPECT_EQ(-EBUSY, state_set(h, state, size));
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	restore_vcpu(vcpu, &saved);
 	EXPECT_EQ(0, state_set(h, state, size));
 	/* As KVM_RUN finds them, and not an ioctl. */
 	vcpu->run->s.regs.sregs = saved.sregs;
@@ -132,21 +152,15 @@ static void run_unpaged_guest(struct svm_test_data *svm, uint64_t code)
 	GUEST_SYNC(svm->vmcb->control.exit_code);
 }
 
-/* The VMM writes back what it has read of a nested guest without paging. */
-HUP_TEST(lifetime, sregs_set_in_nested_guest)
+/* The vCPU, which was saved, stops in a nested guest without paging. */
+static void enter_unpaged_guest(struct hup *h, struct kvm_vcpu *vcpu,
+				const struct saved_vcpu *saved,
+				struct kvm_sregs *sregs)
 {
-	struct hup *h = self->h;
-	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
-	struct saved_vcpu saved;
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
+	struct kvm_regs regs = saved->regs;
 	vm_vaddr_t svm_gva;
-	struct ucall uc;
 
-	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM));
 	vcpu_alloc_svm(h->vm, &svm_gva);
-	save_vcpu(vcpu, &saved);
-	regs = saved.regs;
 	regs.rip = (uintptr_t)run_unpaged_guest;
 	regs.rsp -= 8;
 	regs.rdi = svm_gva;
@@ -155,8 +169,22 @@ HUP_TEST(lifetime, sregs_set_in_nested_guest)
 	vcpu_run(vcpu);
 	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
 	vcpu_run_complete_io(vcpu);
-	vcpu_sregs_get(vcpu, &sregs);
-	ASSERT_EQ(0, sregs.cr0 & X86_CR0_PG);
+	vcpu_sregs_get(vcpu, sregs);
+	TEST_ASSERT(!(sregs->cr0 & X86_CR0_PG), "the nested guest is paged");
+}
+
+/* The VMM writes back what it has read of a nested guest without paging. */
+HUP_TEST(lifetime, sregs_set_in_nested_guest)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct saved_vcpu saved;
+	struct kvm_sregs sregs;
+	struct ucall uc;
+
+	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM));
+	save_vcpu(vcpu, &saved);
+	enter_unpaged_guest(h, vcpu, &saved, &sregs);
 	vcpu_sregs_set(vcpu, &sregs);
 	vcpu_run(vcpu);
 	ASSERT_EQ(UCALL_SYNC, get_ucall(vcpu, &uc));
@@ -164,6 +192,212 @@ HUP_TEST(lifetime, sregs_set_in_nested_guest)
 
 	restore_vcpu(vcpu, &saved);
 	expect_there(_metadata, h, &self->r);
+}
+
+/* A VMM resets its VM, and writes the registers before the nested state. */
+HUP_TEST(lifetime, reset_in_nested_guest)
+{
+	struct kvm_nested_state nested = {
+		.format = KVM_STATE_NESTED_FORMAT_SVM,
+		.flags = KVM_STATE_NESTED_GIF_SET,
+		.size = sizeof(nested),
+	};
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct saved_vcpu saved;
+	struct kvm_sregs sregs;
+
+	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM));
+	save_vcpu(vcpu, &saved);
+	enter_unpaged_guest(h, vcpu, &saved, &sregs);
+	vcpu_sregs_set(vcpu, &sregs);
+	EXPECT_LT(self->locked, hup_locked_kb());
+	vcpu_nested_state_set(vcpu, &nested);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+
+	restore_vcpu(vcpu, &saved);
+	expect_gone(_metadata, h, &self->r);
+}
+
+static void set_smm(struct kvm_vcpu *vcpu, bool smm)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(vcpu, &events);
+	events.flags = KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = smm;
+	vcpu_events_set(vcpu, &events);
+}
+
+/* The same in SMM, which has paging off most of the time. */
+HUP_TEST(lifetime, reset_in_smm)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct saved_vcpu saved;
+	struct kvm_sregs sregs;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
+	save_vcpu(vcpu, &saved);
+	set_smm(vcpu, true);
+	sregs = saved.sregs;
+	sregs.cr0 &= ~X86_CR0_PG;
+	sregs.efer = 0;
+	sregs.cs.l = 0;
+	sregs.cs.db = 1;
+	vcpu_sregs_set(vcpu, &sregs);
+	EXPECT_LT(self->locked, hup_locked_kb());
+	set_smm(vcpu, false);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+
+	restore_vcpu(vcpu, &saved);
+	expect_gone(_metadata, h, &self->r);
+}
+
+/* A state that is restored in SMM is that of a vCPU in SMM. */
+HUP_TEST(lifetime, restored_in_smm)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	union state *state = calloc(1, sizeof(*state));
+	struct kvm_sregs sregs;
+	struct saved_vcpu saved;
+	uint64_t size;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
+	ASSERT_NE(NULL, state);
+	size = state_save(h, state);
+	hup_reset_vcpu(h, variant->boot);
+	save_vcpu(vcpu, &saved);
+
+	sregs = saved.sregs;
+	sregs.cr0 &= ~X86_CR0_PG;
+	sregs.efer = 0;
+	sregs.cs.l = 0;
+	sregs.cs.db = 1;
+	vcpu_sregs_set(vcpu, &sregs);
+	EXPECT_EQ(-EBUSY, state_set(h, state, size));
+	set_smm(vcpu, true);
+	EXPECT_EQ(0, state_set(h, state, size));
+	/* What the VMM writes once more. */
+	vcpu_sregs_set(vcpu, &sregs);
+	vcpu_sregs_set(vcpu, &saved.sregs);
+	set_smm(vcpu, false);
+	restore_vcpu(vcpu, &saved);
+	expect_there(_metadata, h, &self->r);
+	free(state);
+}
+
+/* A VMM goes back to a snapshot in place: memory, and the state of the vCPU. */
+HUP_TEST(lifetime, rewound)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct kvm_x86_state *state = vcpu_save_state(vcpu);
+	struct hyperupcall_query q = {};
+
+	/* The guest goes on for a while. */
+	EXPECT_EQ(0, hup_op_on(h, variant->boot, HYPERUPCALL_QUERY, &q,
+			       sizeof(q)));
+	EXPECT_EQ(1, q.nr_progs);
+	vcpu_run_complete_io(vcpu);
+	vcpu_load_state(vcpu, state);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	expect_gone(_metadata, h, &self->r);
+	kvm_x86_state_cleanup(state);
+}
+
+/* The same by the offset, as VMMs write it that know its attribute. */
+HUP_TEST(lifetime, rewound_by_tsc_offset)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	uint64_t offset;
+
+	if (__vcpu_has_device_attr(vcpu, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET))
+		SKIP(return, "no KVM_VCPU_TSC_OFFSET");
+	vcpu_device_attr_get(vcpu, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET,
+			     &offset);
+	vcpu_device_attr_set(vcpu, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET,
+			     &offset);
+	EXPECT_LT(self->locked, hup_locked_kb());
+	/* The guest begins anew. */
+	offset = -rdtsc();
+	vcpu_device_attr_set(vcpu, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET,
+			     &offset);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	expect_gone(_metadata, h, &self->r);
+}
+
+/* State of now is no other kernel's, and neither is that of another vCPU. */
+HUP_TEST(lifetime, state_written_back)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct kvm_vcpu *other = h->vcpus[!variant->boot].vcpu;
+	struct kvm_x86_state *state = vcpu_save_state(other);
+	struct hyperupcall_query q = {};
+
+	EXPECT_EQ(0, hup_op_on(h, !variant->boot, HYPERUPCALL_QUERY, &q,
+			       sizeof(q)));
+	vcpu_run_complete_io(other);
+	vcpu_load_state(other, state);
+	kvm_x86_state_cleanup(state);
+
+	state = vcpu_save_state(vcpu);
+	vcpu_load_state(vcpu, state);
+	kvm_x86_state_cleanup(state);
+	expect_there(_metadata, h, &self->r);
+}
+
+/* Other page tables, with paging on. */
+HUP_TEST(lifetime, other_page_tables)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct saved_vcpu saved;
+	struct kvm_sregs sregs;
+
+	save_vcpu(vcpu, &saved);
+	sregs = saved.sregs;
+	sregs.cr3 += PAGE_SIZE;
+	vcpu_sregs_set(vcpu, &sregs);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	restore_vcpu(vcpu, &saved);
+	expect_gone(_metadata, h, &self->r);
+}
+
+/* In place, with the hyperupcalls of then: in whatever order the VMM likes. */
+HUP_TEST(lifetime, rewound_with_state)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct kvm_x86_state *vcpu_state = vcpu_save_state(vcpu);
+	struct kvm_hyperupcall_state_header none;
+	union state *state = calloc(1, sizeof(*state));
+	struct hyperupcall_query q = {};
+	uint64_t size;
+
+	ASSERT_NE(NULL, state);
+	size = state_save(h, state);
+	none = state->header;
+	none.nr_progs = 0;
+	none.nr_regions = 0;
+	none.nr_links = 0;
+	state_seal(&none, sizeof(none));
+	EXPECT_EQ(0, hup_op_on(h, variant->boot, HYPERUPCALL_QUERY, &q,
+			       sizeof(q)));
+	vcpu_run_complete_io(vcpu);
+
+	EXPECT_EQ(-EEXIST, state_set(h, state, size));
+	EXPECT_EQ(0, state_set(h, &none, sizeof(none)));
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	EXPECT_EQ(0, state_set(h, state, size));
+	vcpu_load_state(vcpu, vcpu_state);
+	EXPECT_LT(self->locked, hup_locked_kb());
+	expect_there(_metadata, h, &self->r);
+	kvm_x86_state_cleanup(vcpu_state);
+	free(state);
 }
 
 int main(int argc, char **argv)

@@ -30,7 +30,7 @@ static const int errors_of_op[HUP_NR_OPS][8] = {
 				    E2BIG, EDQUOT, ENOSPC },
 	[HYPERUPCALL_UNLINK]	= { ENOENT },
 	[HYPERUPCALL_STATS]	= { ENOENT },
-	[HYPERUPCALL_TEST_RUN]	= { ENOENT },
+	[HYPERUPCALL_TEST_RUN]	= { ENOENT, EDQUOT, EBUSY },
 };
 
 static const char * const hup_op_names[HUP_NR_OPS] = {

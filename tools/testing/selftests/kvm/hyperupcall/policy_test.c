@@ -6,10 +6,14 @@
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
+#include "apic.h"
 #include "window_programs.h"
 #include "kvm_test_harness.h"
 
 #define MODULE_PARAM	"/sys/module/kvm/parameters/hyperupcall"
+
+/* A maximum of the administrator is the parameter of the field's name. */
+#define MAX_PARAM(name)	MODULE_PARAM "_" name
 
 FIXTURE(policy) {
 };
@@ -125,16 +129,61 @@ HUP_TEST(policy, parameter_for_nobody)
 	hup_free(h);
 }
 
-/* It is no switch for those who are there already. */
-HUP_TEST(policy, parameter_changes_for_new_vms)
+#define IPI_SENDER	0
+#define IPI_TARGET	1
+
+static uint64_t guest_send_ipis(uint64_t n, uint64_t a1, uint64_t a2,
+				uint64_t a3)
 {
+	x2apic_enable();
+	while (n--)
+		x2apic_write_reg(APIC_ICR, (uint64_t)IPI_TARGET << 32 | 0xa5);
+	return 0;
+}
+
+/* How often the link runs if @n IPIs are sent. */
+static uint64_t runs_of_ipis(struct hup *h, uint32_t link, uint64_t n)
+{
+	struct hyperupcall_stats before, after;
+
+	hup_stats(h, link, &before);
+	hup_guest(h, IPI_SENDER, guest_send_ipis, n, 0, 0, 0);
+	hup_stats(h, link, &after);
+	TEST_ASSERT_EQ(before.throttled, after.throttled);
+	return after.runs - before.runs;
+}
+
+/* Programs of VMs that run stand still, until the administrator says otherwise. */
+HUP_TEST(policy, parameter_stops_programs)
+{
+	struct hyperupcall_test_run run = {};
+	struct hup *h = hup_create(2);
 	char old = read_param();
-	struct hup *h = hup_create(1);
+	long prog, other, link;
+
+	hup_guest(h, IPI_TARGET, guest_send_ipis, 0, 0, 0, 0);
+	prog = hup_load_return(h, HYPERUPCALL_CONSUMED);
+	other = hup_load_return(h, 0);
+	link = hup_link(h, prog, HYPERUPCALL_EVENT_INTERRUPT);
+	ASSERT_LT(0, link);
+	EXPECT_EQ(10, runs_of_ipis(h, link, 10));
 
 	if (!write_param('0'))
 		SKIP(return, "the module parameter cannot be written");
+	EXPECT_EQ(0, runs_of_ipis(h, link, 10));
+	EXPECT_EQ(-EPERM, hup_load_return(h, 0));
+	EXPECT_EQ(-EPERM, hup_link(h, other, HYPERUPCALL_EVENT_INTERRUPT));
+	EXPECT_EQ(-EPERM, hup_replace(h, other, HYPERUPCALL_EVENT_INTERRUPT,
+				      link));
+	EXPECT_EQ(-EPERM, hup_test_run(h, other, &run));
+	/* What is there can be looked at and removed. */
 	EXPECT_EQ(0, query(h));
+	EXPECT_EQ(0, hup_unload(h, other));
 	EXPECT_EQ(true, write_param(old));
+
+	EXPECT_EQ(10, runs_of_ipis(h, link, 10));
+	EXPECT_EQ(0, hup_test_run(h, prog, &run));
+	EXPECT_LT(0, hup_load_return(h, 0));
 	hup_free(h);
 }
 
@@ -254,10 +303,74 @@ static const struct largest largest[] = {
 	LARGEST(max_verified_insns, 262144),
 	LARGEST(max_verified_insns_global, 262144),
 	LARGEST(max_loops, 65536),
+	LARGEST(max_insns_total, 1048576),
+	LARGEST(max_run_insns, 1048576),
+	LARGEST(max_run_insns_global, 131072),
 	LARGEST(mem_percent, 100),
 	LARGEST(mem_percent_global, 100),
 	LARGEST(budget_ns, 500000000),
 };
+
+static bool write_file(const char *path, const char *s)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write(fd, s, strlen(s)) == strlen(s);
+	close(fd);
+	return ok;
+}
+
+/* The administrator has the last word, and cannot raise what the kernel has. */
+HUP_TEST(policy, lowered_maxima)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvm_hyperupcall_policy policy;
+	char path[128], value[16];
+	uint32_t *limit;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(largest); i++) {
+		snprintf(path, sizeof(path), MODULE_PARAM "_%s",
+			 largest[i].what);
+		memset(&policy, 0, sizeof(policy));
+		limit = (void *)&policy + largest[i].offset;
+		*limit = largest[i].limit;
+		snprintf(value, sizeof(value), "%u", largest[i].limit - 1);
+		ASSERT_EQ(true, write_file(path, value)) TH_LOG("%s", path);
+		EXPECT_EQ(-EINVAL, hup_enable(vm, &policy, sizeof(policy)))
+			TH_LOG("%s", largest[i].what);
+		--*limit;
+		EXPECT_EQ(0, hup_enable(vm, &policy, sizeof(policy)))
+			TH_LOG("%s", largest[i].what);
+
+		snprintf(value, sizeof(value), "%u", largest[i].limit + 1);
+		EXPECT_EQ(false, write_file(path, value)) TH_LOG("%s", path);
+		EXPECT_EQ(false, write_file(path, "0")) TH_LOG("%s", path);
+		snprintf(value, sizeof(value), "%u", largest[i].limit);
+		EXPECT_EQ(true, write_file(path, value)) TH_LOG("%s", path);
+	}
+	kvm_vm_free(vm);
+}
+
+/* Who asks for the defaults gets no more than the maxima, either. */
+HUP_TEST(policy, defaults_over_the_maxima)
+{
+	struct hyperupcall_query q;
+	struct hup *h;
+
+	ASSERT_EQ(true, write_file(MAX_PARAM("max_progs"), "3"));
+	ASSERT_EQ(true, write_file(MAX_PARAM("budget_ns"), "1000"));
+	h = hup_create(1);
+	EXPECT_EQ(true, write_file(MAX_PARAM("max_progs"), "256"));
+	EXPECT_EQ(true, write_file(MAX_PARAM("budget_ns"), "500000000"));
+	hup_query(h, &q);
+	EXPECT_EQ(3, q.max_progs);
+	EXPECT_EQ(1000, q.budget_ns);
+	hup_free(h);
+}
 
 HUP_TEST(policy, at_most)
 {

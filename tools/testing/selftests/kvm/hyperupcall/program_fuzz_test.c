@@ -426,6 +426,7 @@ static void fuzz_vm_create(struct fuzz_vm *f)
 	const struct kvm_hyperupcall_policy policy = {
 		.max_verified_insns = MAX_VERIFIED,
 		.max_run_insns = MAX_RUN,
+		.budget_ns = 500000000,
 	};
 	struct hup *h = hup_create_policy(2, &policy);
 	unsigned int r;

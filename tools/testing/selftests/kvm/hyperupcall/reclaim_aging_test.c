@@ -205,6 +205,94 @@ HUP_TEST(aging, young_is_no_lock)
 	EXPECT_LT(0, stats.opinions);
 }
 
+/* Where a slow program counts its beginnings and its ends. */
+#define BEGUN		(2 * PAGE_SIZE)
+#define ENDED		(BEGUN + sizeof(uint64_t))
+
+static long link_slow_counter(struct reclaim *r)
+{
+	struct hup_asm a = {};
+	long prog;
+	int i;
+
+	hup_emit_count(&a, r->offset + BEGUN);
+	/* The verifier follows the end of the loop after each turn: there are few. */
+	hup_emit(&a, BPF_MOV64_IMM(BPF_REG_4, 400));
+	for (i = 0; i < 40; i++)
+		hup_emit(&a, BPF_MOV64_IMM(BPF_REG_5, 0));
+	hup_emit(&a, BPF_ALU64_IMM(BPF_SUB, BPF_REG_4, 1));
+	hup_emit(&a, BPF_JMP_IMM(BPF_JNE, BPF_REG_4, 0, -42));
+	hup_emit_count(&a, r->offset + ENDED);
+	hup_emit_return(&a, HYPERUPCALL_YOUNG);
+	prog = hup_load_global(r->h, a.insns, a.cnt);
+	TEST_ASSERT(prog > 0, "LOAD returned %ld", prog);
+	return hup_link(r->h, prog, HYPERUPCALL_EVENT_AGING);
+}
+
+/* A host that looks at the age of a page over and over. */
+struct ager {
+	struct reclaim *r;
+	pthread_t thread;
+	uint64_t rounds;
+	bool stop;
+};
+
+static void *ager_run(void *arg)
+{
+	struct ager *ager = arg;
+
+	kvm_pin_this_task_to_pcpu(1);
+	while (!READ_ONCE(ager->stop)) {
+		set_idle(reclaim_page(ager->r, 0));
+		is_idle(reclaim_page(ager->r, 0));
+		WRITE_ONCE(ager->rounds, ager->rounds + 1);
+	}
+	return NULL;
+}
+
+static void ager_wait(struct ager *ager, uint64_t rounds)
+{
+	uint64_t end = READ_ONCE(ager->rounds) + rounds;
+
+	while (READ_ONCE(ager->rounds) < end)
+		usleep(1000);
+}
+
+/*
+ * Nothing runs when the last vCPU has left KVM_RUN, nothing begins, and what
+ * had begun has ended, stores and all.
+ */
+HUP_TEST(aging, stopped_vcpus)
+{
+	uint64_t *begun = (void *)self->r->data + BEGUN, *ended = begun + 1;
+	struct ager ager = { .r = self->r };
+	uint64_t before;
+	int i, ms;
+
+	static_assert(sizeof(struct reclaim_data) <= BEGUN);
+	ASSERT_LT(0, link_slow_counter(self->r));
+	kvm_pin_this_task_to_pcpu(0);
+	reclaim_fill(self->r);
+	ASSERT_EQ(0, madvise(self->r->data, PAGE_SIZE, MADV_COLD));
+	ASSERT_EQ(0, pthread_create(&ager.thread, NULL, ager_run, &ager));
+	for (i = 0; i < 20; i++) {
+		/* Its time of a second may be used up. */
+		before = READ_ONCE(*begun);
+		for (ms = 0; ms < 10000 && READ_ONCE(*begun) == before; ms++)
+			usleep(1000);
+		ASSERT_LT(before, READ_ONCE(*begun)) TH_LOG("round %d", i);
+
+		reclaim_stop(self->r);
+		before = READ_ONCE(*begun);
+		EXPECT_EQ(before, READ_ONCE(*ended)) TH_LOG("round %d", i);
+		ager_wait(&ager, 2);
+		EXPECT_EQ(before, READ_ONCE(*begun)) TH_LOG("round %d", i);
+		reclaim_run(self->r);
+	}
+	WRITE_ONCE(ager.stop, true);
+	pthread_join(ager.thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));

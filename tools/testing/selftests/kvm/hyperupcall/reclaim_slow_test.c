@@ -9,6 +9,9 @@
 
 #define NR_PAGES	RECLAIM_PAGES
 
+/* Of a VM whose program is fast. */
+#define NR_OTHER_PAGES	64
+
 FIXTURE(slow) {
 	struct reclaim *r;
 };
@@ -63,6 +66,29 @@ HUP_TEST(slow, is_asked_less)
 	EXPECT_GT(NR_PAGES, stats.runs);
 	/* It was not the VM's time that was up. */
 	EXPECT_EQ(0, stats.throttled);
+}
+
+/* The time of one VM's slow program is not another VM's. */
+HUP_TEST(slow, others_are_asked)
+{
+	struct reclaim *r = self->r, *other = reclaim_create();
+	int i;
+
+	kvm_pin_this_task_to_pcpu(0);
+	other->mem = hup_add_slot(other->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT,
+				  NR_OTHER_PAGES, 0);
+	reclaim_fill(other);
+	for (i = 0; i < NR_OTHER_PAGES; i++)
+		reclaim_answer(other, i, HYPERUPCALL_DISCARD,
+			       HYPERUPCALL_DISCARD);
+	reclaim_link(other);
+
+	reclaim_link_slow(r, RECLAIM_MAX_SPINS);
+	EXPECT_GT(NR_PAGES / 2, count_discarded(r));
+	reclaim_pageout(other->mem.hva, other->mem.size);
+	for (i = 0; i < NR_OTHER_PAGES; i++)
+		EXPECT_EQ(0, *reclaim_page(other, i)) TH_LOG("page %d", i);
+	reclaim_free(other);
 }
 
 int main(int argc, char **argv)

@@ -304,6 +304,67 @@ HUP_TEST(reclaim, dirty_log)
 	EXPECT_EQ(1 << 2, bitmap[0]);
 }
 
+/*
+ * The VMM has reset the VM in the kvm_run page of the boot vCPU, and the other vCPU
+ * is in KVM_RUN already: the next kernel has other pages in use.
+ */
+HUP_TEST(reclaim, reset_with_the_next_run)
+{
+	struct reclaim *r = self->r;
+	struct kvm_run *run = r->h->vcpus[0].vcpu->run;
+
+	reclaim_answer(r, 0, DISCARD, DISCARD);
+	run->kvm_dirty_regs = KVM_SYNC_X86_SREGS;
+	reclaim_pageout(reclaim_page(r, 0), PAGE_SIZE);
+	EXPECT_EQ(1, *reclaim_page(r, 0));
+	EXPECT_EQ(0, r->data->asked[0]);
+
+	run->kvm_dirty_regs = 0;
+	reclaim_pageout(reclaim_page(r, 0), PAGE_SIZE);
+	EXPECT_EQ(0, *reclaim_page(r, 0));
+	EXPECT_EQ(2, r->data->asked[0]);
+}
+
+static void set_smm(struct kvm_vcpu *vcpu, bool smm)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(vcpu, &events);
+	events.flags = KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = smm;
+	vcpu_events_set(vcpu, &events);
+}
+
+/*
+ * The boot vCPU is in SMM when the VMM resets the VM, in the order in which VMMs
+ * write the state of vCPUs. Another vCPU waits for the boot vCPU, which has not
+ * run yet, and what the VMM has loaded stays.
+ */
+HUP_TEST(reclaim, reset_in_smm)
+{
+	struct reclaim *r = self->r;
+	struct kvm_vcpu *vcpu = r->h->vcpus[0].vcpu;
+	struct kvm_sregs sregs, reset;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
+	reclaim_answer(r, 0, DISCARD, DISCARD);
+	set_smm(vcpu, true);
+	vcpu_sregs_get(vcpu, &sregs);
+	reset = sregs;
+	reset.cr0 &= ~X86_CR0_PG;
+	reset.efer = 0;
+	reset.cs.l = 0;
+	reset.cs.db = 1;
+	vcpu_sregs_set(vcpu, &reset);
+	set_smm(vcpu, false);
+
+	reclaim_pageout(reclaim_page(r, 0), PAGE_SIZE);
+	EXPECT_EQ(1, *reclaim_page(r, 0));
+	EXPECT_EQ(0, r->data->asked[0]);
+	EXPECT_EQ(0, hup_locked_kb());
+	vcpu_sregs_set(vcpu, &sregs);
+}
+
 int main(int argc, char **argv)
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));

@@ -3,6 +3,9 @@
  * How long a run may take, and how much all programs may be together:
  * HYPERUPCALL_LOAD_GLOBAL, the instructions of a run, and max_insns_total.
  */
+#include <sys/mman.h>
+#include <time.h>
+
 #include "kvm_test_harness.h"
 #include "observe_util.h"
 
@@ -212,6 +215,50 @@ HUP_TEST(limits, flag)
 	hup_free(h);
 }
 
+/* A program that says it is a global one has to fit local events, too. */
+HUP_TEST(limits, local_limits_of_global_programs)
+{
+	static const struct kvm_hyperupcall_policy insns = { .max_insns = 3 };
+	static const struct kvm_hyperupcall_policy verified = {
+		.max_verified_insns = 3,
+	};
+	static const struct kvm_hyperupcall_policy run = {
+		.max_run_insns = COST_OF_CALLS(1) - 1,
+	};
+	const struct bpf_insn four[] = {
+		BPF_MOV64_IMM(BPF_REG_0, 0), BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_MOV64_IMM(BPF_REG_0, 0), BPF_EXIT_INSN(),
+	};
+	const struct bpf_insn call[] = {
+		BPF_MOV64_IMM(BPF_REG_1, 0), HUP_CALL(VCPU_STATE),
+		BPF_MOV64_IMM(BPF_REG_0, 0), BPF_EXIT_INSN(),
+	};
+	const uint32_t global = HYPERUPCALL_LOAD_GLOBAL;
+	struct hyperupcall_query q;
+	struct hup *h;
+
+	h = hup_create_policy(1, &insns);
+	EXPECT_EQ(-E2BIG, observe_load(h, "", global, four, 4));
+	EXPECT_LT(0, observe_load(h, "", global, four + 1, 3));
+	hup_query(h, &q);
+	EXPECT_EQ(3, q.max_insns_global);
+	hup_free(h);
+
+	h = hup_create_policy(1, &verified);
+	EXPECT_EQ(-E2BIG, observe_load(h, "", global, four, 4));
+	EXPECT_LT(0, observe_load(h, "", global, four + 1, 3));
+	hup_query(h, &q);
+	EXPECT_EQ(3, q.max_verified_insns_global);
+	hup_free(h);
+
+	h = hup_create_policy(1, &run);
+	EXPECT_EQ(-E2BIG, observe_load(h, "", global, call, 4));
+	EXPECT_LT(0, observe_load(h, "", global, four, 4));
+	hup_query(h, &q);
+	EXPECT_EQ(COST_OF_CALLS(1) - 1, q.max_run_insns_global);
+	hup_free(h);
+}
+
 /* Programs of two instructions each, and ten in all. */
 HUP_TEST(limits, instructions_of_all_programs)
 {
@@ -247,6 +294,52 @@ HUP_TEST(limits, instructions_of_all_programs)
 	EXPECT_LT(0, hup_load_return(h, 0));
 	hup_query(h, &q);
 	EXPECT_EQ(10, q.nr_insns);
+	hup_free(h);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return timespec_to_ns(ts);
+}
+
+static long test_run_once(struct hup *h, uint32_t prog)
+{
+	struct hyperupcall_test_run run = { .prog = prog };
+
+	return hup_op(h, HYPERUPCALL_TEST_RUN, &run, sizeof(run));
+}
+
+/* TEST_RUN takes the VM's time as a link does, and waits for the next second. */
+HUP_TEST(limits, budget_of_test_runs)
+{
+	static const struct kvm_hyperupcall_policy policy = {
+		.budget_ns = 20000,
+	};
+	struct hup *h = hup_create_policy(1, &policy);
+	long prog = load_loop(h, 0), link;
+	struct hyperupcall_query q;
+	uint64_t start;
+	int i;
+
+	ASSERT_LT(0, prog);
+	link = hup_link(h, prog, LOCAL_EVENT);
+	ASSERT_LT(0, link);
+	ASSERT_EQ(0, mlockall(MCL_CURRENT));
+	for (i = 0; i < 3; i++) {
+		/* What has begun ends, and has taken all of the second. */
+		start = now_ns();
+		ASSERT_EQ(0, test_run_once(h, prog)) TH_LOG("second %d", i);
+		EXPECT_EQ(-EDQUOT, test_run_once(h, prog));
+		EXPECT_EQ(-EDQUOT, test_run_once(h, prog));
+		hup_query(h, &q);
+		EXPECT_EQ(0, q.budget_left_ns);
+		/* That took no second, or it says nothing. */
+		ASSERT_GT(1000000000, now_ns() - start);
+		usleep(1100000);
+	}
 	hup_free(h);
 }
 

@@ -260,6 +260,39 @@ HUP_TEST(speculation, access_extends_its_offset)
 	}
 }
 
+/* ud2, of which the host makes the program's end, and not a jump to itself. */
+static const uint8_t dead[] = { 0x0f, 0x0b, 0x0f, 0x0b };
+static const uint8_t forever[] = { 0xeb, 0xfe };
+
+static bool dead_code_ends(void)
+{
+	const struct loaded_prog *p = loaded_prog();
+
+	return memmem(p->code, p->code_len, dead, sizeof(dead)) &&
+	       !memmem(p->code, p->code_len, forever, sizeof(forever));
+}
+
+/* No constant is in the code but zero, which is not blinded. */
+HUP_TEST(speculation, dead_code_ends_the_program)
+{
+	long prog;
+
+	prog = hup_prog(self->h, BPF_MOV64_IMM(R0, 0), BPF_MOV64_IMM(R2, 0),
+			BPF_JMP_REG(BPF_JEQ, R0, R2, 2),
+			BPF_MOV64_REG(R0, R2), BPF_MOV64_REG(R0, R2), BPF_EXIT_INSN());
+	ASSERT_LT(0, prog);
+	EXPECT_EQ(true, dead_code_ends());
+	EXPECT_EQ(0, hup_run(self->h, prog, 0, 0, NULL));
+
+	prog = hup_prog(self->h, BPF_CALL_REL(1), BPF_EXIT_INSN(),
+			BPF_MOV64_IMM(R0, 0), BPF_MOV64_IMM(R2, 0),
+			BPF_JMP_REG(BPF_JEQ, R0, R2, 2),
+			BPF_MOV64_REG(R0, R2), BPF_MOV64_REG(R0, R2), BPF_EXIT_INSN());
+	ASSERT_LT(0, prog);
+	EXPECT_EQ(true, dead_code_ends());
+	EXPECT_EQ(0, hup_run(self->h, prog, 0, 0, NULL));
+}
+
 int main(int argc, char **argv)
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));

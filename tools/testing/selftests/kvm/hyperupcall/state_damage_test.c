@@ -118,8 +118,14 @@ static const struct field fields[] = {
 	FIELD(header.version, 0, -EOPNOTSUPP),
 	FIELD(header.version, 2, -EOPNOTSUPP),
 	FIELD(header.version, ~0, -EOPNOTSUPP),
-	FIELD(header.reserved, 1, -EINVAL),
-	FIELD(header.reserved, 1U << 31, -EINVAL),
+	FIELD(header.max_loops, 4096, 0),
+	FIELD(header.max_loops, 4097, -E2BIG),
+	FIELD(header.max_run_insns, 1 << 20, 0),
+	FIELD(header.max_run_insns, ~0, -E2BIG),
+	FIELD(header.max_run_insns_global, 1 << 17, 0),
+	FIELD(header.max_run_insns_global, (1 << 17) + 1, -E2BIG),
+	FIELD(header.budget_ns, 250000000, 0),
+	FIELD(header.budget_ns, 250000001, -E2BIG),
 	FIELD(header.next_prog, 0, 0),
 	FIELD(header.next_prog, INT_MAX + 1U, 0),
 	FIELD(header.next_prog, INT_MAX + 2U, -EINVAL),
@@ -127,11 +133,12 @@ static const struct field fields[] = {
 	FIELD(header.next_link, INT_MAX + 2U, -EINVAL),
 	FIELD(header.nr_progs, 0, -EINVAL),
 	FIELD(header.nr_progs, 1, -EINVAL),
-	FIELD(header.nr_progs, 3, -EINVAL),
-	FIELD(header.nr_progs, ~0, -EINVAL),
+	/* What comes next has flags that no program has, and no region. */
+	FIELD(header.nr_progs, 3, -EOPNOTSUPP),
+	FIELD(header.nr_progs, ~0, -EOPNOTSUPP),
 	FIELD(header.nr_regions, 1, -EOPNOTSUPP),
-	FIELD(header.nr_regions, 3, -EINVAL),
-	FIELD(header.nr_regions, ~0, -EINVAL),
+	FIELD(header.nr_regions, 3, -EOPNOTSUPP),
+	FIELD(header.nr_regions, ~0, -EOPNOTSUPP),
 	FIELD(header.nr_links, 0, -EINVAL),
 	FIELD(header.nr_links, 1, -EINVAL),
 	FIELD(header.nr_links, 3, -EINVAL),
@@ -148,8 +155,8 @@ static const struct field fields[] = {
 	FIELD(loader.insn_cnt, ~0, -EINVAL),
 	FIELD(storer.insn_cnt, 4, -EINVAL),
 	FIELD(storer.insn_cnt, 6, -EINVAL),
-	FIELD(loader.flags, 2, -EINVAL),
-	FIELD(loader.flags, ~0, -EINVAL),
+	FIELD(loader.flags, 2, -EOPNOTSUPP),
+	FIELD(loader.flags, ~0, -EOPNOTSUPP),
 	FIELD(loader.reserved, 1, -EINVAL),
 	FIELD(loader.name[0], ' ', -EINVAL),
 	FIELD(loader.name[0], 0x80, -EINVAL),
@@ -167,8 +174,8 @@ static const struct field fields[] = {
 	FIELD(holed.id, 0, -EINVAL),
 	FIELD(holed.id, 1U << 31, -EINVAL),
 	FIELD(whole.id, GOOD_HOLED, -EINVAL),
-	FIELD(holed.flags, 2, -EINVAL),
-	FIELD(holed.flags, ~0, -EINVAL),
+	FIELD(holed.flags, 2, -EOPNOTSUPP),
+	FIELD(holed.flags, ~0, -EOPNOTSUPP),
 	FIELD(holed.offset, 0, -EINVAL),
 	FIELD(holed.offset, GOOD_HOLED_AT + 1, -EINVAL),
 	FIELD(holed.offset, GOOD_HOLED_AT + 0x800, -EINVAL),
@@ -223,8 +230,8 @@ static const struct field fields[] = {
 	FIELD(yield.id, GOOD_IPI, -EINVAL),
 	FIELD(ipi.event, HYPERUPCALL_EVENT_VCPU_PREEMPT, -EINVAL),
 	FIELD(ipi.event, HYPERUPCALL_EVENT_VMEXIT, -EOPNOTSUPP),
-	FIELD(ipi.event, __HYPERUPCALL_EVENT_MAX, -EINVAL),
-	FIELD(ipi.event, ~0, -EINVAL),
+	FIELD(ipi.event, __HYPERUPCALL_EVENT_MAX, -EOPNOTSUPP),
+	FIELD(ipi.event, ~0, -EOPNOTSUPP),
 	FIELD(yield.event, HYPERUPCALL_EVENT_INTERRUPT, 0),
 	FIELD(ipi.prog, 0, -EINVAL),
 	FIELD(ipi.prog, GOOD_LOADER + 1, -EINVAL),
@@ -261,6 +268,29 @@ HUP_TEST(damage, fields)
 	EXPECT_EQ(self->locked, hup_locked_kb());
 }
 
+/* A state of a newer host's: what is unknown here may be of any size. */
+HUP_TEST(damage, other_version)
+{
+	struct good_state *s = &self->s;
+
+	s->header.version++;
+	s->header.size = sizeof(*s) + 8;
+	s->header.next_prog = ~0;
+	expect_refused(_metadata, self->h, self->locked, -EOPNOTSUPP, s,
+		       sizeof(*s), "version");
+}
+
+HUP_TEST(damage, helper_of_a_newer_host)
+{
+	struct good_state *s = &self->s;
+
+	s->storer_insns[3] = HUP_CALL(NONE);
+	s->storer_insns[3].imm = __HYPERUPCALL_HELPER_MAX;
+	state_seal(s, sizeof(*s));
+	expect_refused(_metadata, self->h, self->locked, -EOPNOTSUPP, s,
+		       sizeof(*s), "helper");
+}
+
 HUP_TEST(damage, name_without_end)
 {
 	memset(self->s.loader.name, 'x', sizeof(self->s.loader.name));
@@ -291,9 +321,10 @@ static const struct {
 	{ "no VCPU_PREEMPT", { .events = BIT(HYPERUPCALL_EVENT_INTERRUPT) },
 	  -EACCES },
 	{ "edge", { .max_progs = 2, .max_links = 2, .max_regions = 2,
-		    .max_insns = 4, .max_insns_global = 5,
-		    .max_insns_total = 9, .max_verified_insns = 4,
+		    .max_insns = 5, .max_insns_global = 5,
+		    .max_insns_total = 9, .max_verified_insns = 5,
 		    .max_verified_insns_global = 5 }, 0 },
+	{ "max_insns of a global program", { .max_insns = 4 }, -E2BIG },
 };
 
 HUP_TEST(damage, policies)
@@ -356,6 +387,21 @@ HUP_TEST(damage, locked_memory)
 		       sizeof(self->s), "RLIMIT_MEMLOCK");
 	limit.rlim_cur = limit.rlim_max;
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+}
+
+/* Holes need no room, not even for a moment. */
+HUP_TEST(damage, locked_memory_of_holes)
+{
+	struct rlimit limit = { 4 * PAGE_SIZE, 6 * PAGE_SIZE };
+
+	self->s.whole.nr_pages = 2;
+	state_seal(&self->s, sizeof(self->s));
+	drop_ipc_lock();
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	EXPECT_EQ(0, state_set(self->h, &self->s, sizeof(self->s)));
+	EXPECT_EQ(self->locked + 4 * PAGE_SIZE / 1024, hup_locked_kb());
+	state_clear(self->h);
+	EXPECT_EQ(self->locked, hup_locked_kb());
 }
 
 HUP_TEST(damage, memslot_gone)

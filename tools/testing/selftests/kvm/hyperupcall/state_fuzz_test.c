@@ -93,7 +93,9 @@ static void mutate(struct fuzz *f)
 	}
 }
 
-/* Magic and version stay, mostly: there is little to find behind them. */
+/*
+ * Magic, version and limits stay, mostly: there is little to find behind them.
+ */
 static void next_state(struct fuzz *f)
 {
 	int n = 1 + fuzz_below(&f->random, 3);
@@ -106,7 +108,10 @@ static void next_state(struct fuzz *f)
 	if (!fuzz_one_in(&f->random, 50)) {
 		f->good.header.magic = KVM_HYPERUPCALL_STATE_MAGIC;
 		f->good.header.version = KVM_HYPERUPCALL_STATE_VERSION;
-		f->good.header.reserved = 0;
+		f->good.header.max_loops = 0;
+		f->good.header.max_run_insns = 0;
+		f->good.header.max_run_insns_global = 0;
+		f->good.header.budget_ns = 0;
 	}
 	state_seal(f->bytes, f->size);
 }
@@ -128,8 +133,7 @@ static void check_taken(struct fuzz *f, uint64_t i)
 		    "%lu: %lu kB locked, %llu bytes mapped", i,
 		    hup_locked_kb() - f->locked, q.mem);
 	if (q.nr_progs) {
-		run.prog = *(uint32_t *)(&first.header + 1);
-		r = hup_op(f->h, HYPERUPCALL_TEST_RUN, &run, sizeof(run));
+		r = hup_test_run(f->h, *(uint32_t *)(&first.header + 1), &run);
 		TEST_ASSERT(!r, "%lu: TEST_RUN returned %ld", i, r);
 	}
 

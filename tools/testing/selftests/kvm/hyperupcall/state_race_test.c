@@ -3,6 +3,9 @@
  * Saving and restoring while something else goes on: vCPUs that register and
  * unregister, memslots that come and go, and another thread that restores.
  */
+#include <signal.h>
+#include <sys/time.h>
+
 #include "kvm_test_harness.h"
 #include "state_util.h"
 
@@ -152,7 +155,12 @@ struct worker {
 
 static void count_set(struct worker *w)
 {
-	long r = state_set(w->h, w->s, sizeof(*w->s));
+	long r;
+
+	/* The boot vCPU runs, is being looked at or is being reset. */
+	do {
+		r = state_set(w->h, w->s, sizeof(*w->s));
+	} while (r == -EBUSY);
 
 	w->nr[!r ? 0 : r == -EEXIST ? 1 : 2]++;
 }
@@ -243,6 +251,54 @@ HUP_TEST(race, set_twice_at_once)
 	EXPECT_LE(clears, here.nr[0] + there.nr[0]);
 	EXPECT_GE(clears + 1, here.nr[0] + there.nr[0]);
 	EXPECT_EQ(self->locked, hup_locked_kb());
+}
+
+static void on_timer(int sig)
+{
+}
+
+static void set_timer(unsigned int us)
+{
+	const struct itimerval timer = {
+		.it_interval.tv_usec = us,
+		.it_value.tv_usec = us,
+	};
+
+	TEST_ASSERT(!setitimer(ITIMER_REAL, &timer, NULL), "setitimer");
+}
+
+/* A signal ends a restore, which has done nothing then, and is called again. */
+HUP_TEST(race, set_with_signals)
+{
+	static const struct kvm_hyperupcall_policy policy = { .mem_percent_global = 25 };
+	struct sigaction action = { .sa_handler = on_timer };
+	struct hup *h = hup_create_policy(1, &policy);
+	unsigned int i, nr[2] = {};
+	struct good_state s;
+	long r;
+
+	state_add_slots(h);
+	good_state(&s);
+	s.whole.nr_pages = 50;
+	s.all = (struct kvm_hyperupcall_state_extent) { 0, 50, STATE_GFN + 4 };
+	state_seal(&s, sizeof(s));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	for (i = 0; i < 2000 && (!nr[0] || !nr[1]); i++) {
+		set_timer(500 + i);
+		r = state_set(h, &s, sizeof(s));
+		set_timer(0);
+		ASSERT_EQ(true, !r || r == -EAGAIN) TH_LOG("%ld", r);
+		nr[!r]++;
+		if (!r)
+			state_clear(h);
+		ASSERT_EQ(self->locked, hup_locked_kb());
+	}
+	TH_LOG("%u restored, %u ended by a signal", nr[1], nr[0]);
+	EXPECT_LT(0, nr[0]);
+	EXPECT_LT(0, nr[1]);
+	EXPECT_EQ(true, state_nothing(h));
+	EXPECT_EQ(0, state_set(h, &s, sizeof(s)));
+	hup_free(h);
 }
 
 int main(int argc, char **argv)

@@ -35,11 +35,18 @@ FIXTURE_TEARDOWN(state)
 HUP_TEST(state, format)
 {
 	uint64_t size = sizeof(struct good_state) + 100;
+	struct hyperupcall_query q;
 	struct {
 		struct good_state s;
 		uint8_t tail[100];
 	} got;
 
+	hup_query(self->h, &q);
+	self->s.header.max_loops = q.max_loops;
+	self->s.header.max_run_insns = q.max_run_insns;
+	self->s.header.max_run_insns_global = q.max_run_insns_global;
+	self->s.header.budget_ns = q.budget_ns;
+	state_seal(&self->s, sizeof(self->s));
 	SET_GOOD();
 	memset(&got, 0x5a, sizeof(got));
 	EXPECT_EQ(0, state_get(self->h, &got, &size));
@@ -163,7 +170,8 @@ HUP_TEST(state, room)
 	size = ~0ULL;
 	EXPECT_EQ(0, state_get(self->h, &got, &size));
 	EXPECT_EQ(sizeof(got), size);
-	EXPECT_EQ(0, memcmp(&self->s, &got, sizeof(got)));
+	EXPECT_EQ(0, memcmp(&self->s.loader, &got.loader,
+			    sizeof(got) - sizeof(got.header)));
 }
 
 HUP_TEST(state, pointers)
@@ -217,14 +225,36 @@ HUP_TEST(state, empty)
 	EXPECT_EQ(0, state_set(self->h, &header, size));
 	EXPECT_EQ(0, state_set(self->h, &header, size));
 	EXPECT_EQ(1, hup_load_return(self->h, 0));
-	EXPECT_EQ(-EEXIST, state_set(self->h, &header, size));
-	EXPECT_EQ(0, hup_unload(self->h, 1));
+	EXPECT_EQ(0, state_set(self->h, &header, size));
+	EXPECT_EQ(-ENOENT, hup_unload(self->h, 1));
 
 	EXPECT_EQ(0, state_get(self->h, &header, &size));
 	header.next_prog = 10;
 	state_seal(&header, sizeof(header));
 	EXPECT_EQ(0, state_set(self->h, &header, size));
 	EXPECT_EQ(10, hup_load_return(self->h, 0));
+}
+
+/* A VMM drops what a VM has by setting nothing, and gets all of it back. */
+HUP_TEST(state, cleared)
+{
+	struct {
+		struct kvm_hyperupcall_state_header header;
+		uint8_t tail[8];
+	} s = {};
+	uint64_t size = sizeof(s.header);
+
+	EXPECT_EQ(0, state_get(self->h, &s, &size));
+	SET_GOOD();
+	/* Nothing, and something behind it, is no state. */
+	state_seal(&s, sizeof(s));
+	EXPECT_EQ(-EINVAL, state_set(self->h, &s, sizeof(s)));
+	EXPECT_EQ(self->locked + 16, hup_locked_kb());
+	state_seal(&s, sizeof(s.header));
+	EXPECT_EQ(0, state_set(self->h, &s, sizeof(s.header)));
+	EXPECT_EQ(true, state_nothing(self->h));
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	SET_GOOD();
 }
 
 HUP_TEST(state, something_is_there)
@@ -269,20 +299,68 @@ HUP_TEST(state, off)
 	hup_free(off);
 }
 
-/* The boot vCPU begins with a reset: what was restored before is dropped. */
+/* The boot vCPU begins with a reset, which would drop what was restored before. */
 HUP_TEST(state, before_vcpus)
+{
+	struct hup *h = hup_create_vm(1);
+	struct kvm_sregs sregs, reset;
+
+	ASSERT_EQ(0, hup_enable(h->vm, NULL, 0));
+	state_add_slots(h);
+	EXPECT_EQ(-EBUSY, state_set(h, &self->s, sizeof(self->s)));
+	hup_add_vcpus(h);
+	vcpu_sregs_get(h->vcpus[0].vcpu, &sregs);
+	reset = sregs;
+	reset.cr0 &= ~X86_CR0_PG;
+	reset.efer = 0;
+	reset.cs.l = 0;
+	reset.cs.db = 1;
+	vcpu_sregs_set(h->vcpus[0].vcpu, &reset);
+	EXPECT_EQ(-EBUSY, state_set(h, &self->s, sizeof(self->s)));
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	vcpu_sregs_set(h->vcpus[0].vcpu, &sregs);
+	hup_boot(h);
+	EXPECT_EQ(true, state_nothing(h));
+	EXPECT_EQ(0, state_set(h, &self->s, sizeof(self->s)));
+	hup_free(h);
+}
+
+/* A memslot that comes back is another one: the VMM restores when all are there. */
+HUP_TEST(state, memslot_replaced_after_set)
+{
+	struct userspace_mem_region *region;
+	uint64_t faults;
+
+	SET_GOOD();
+	region = memslot2region(self->h->vm, STATE_SLOT);
+	vm_set_user_memory_region(self->h->vm, STATE_SLOT, 0,
+				  region->region.guest_phys_addr, 0,
+				  self->mem.hva);
+	vm_set_user_memory_region(self->h->vm, STATE_SLOT, 0,
+				  region->region.guest_phys_addr,
+				  self->mem.size, self->mem.hva);
+	hup_run(self->h, GOOD_LOADER, GOOD_HOLED_AT, 0, &faults);
+	EXPECT_EQ(1, faults);
+	state_clear(self->h);
+	SET_GOOD();
+	hup_run(self->h, GOOD_LOADER, GOOD_HOLED_AT, 0, &faults);
+	EXPECT_EQ(0, faults);
+}
+
+/* A VM that could not be reset has no hyperupcalls. */
+HUP_TEST(state, no_boot_vcpu)
 {
 	struct hup *h = hup_create_vm(1);
 
 	ASSERT_EQ(0, hup_enable(h->vm, NULL, 0));
-	state_add_slots(h);
-	EXPECT_EQ(0, state_set(h, &self->s, sizeof(self->s)));
-	EXPECT_EQ(self->locked + 16, hup_locked_kb());
+	vm_ioctl(h->vm, KVM_SET_BOOT_CPU_ID, (void *)1UL);
 	hup_add_vcpus(h);
-	EXPECT_EQ(self->locked, hup_locked_kb());
 	hup_boot(h);
-	EXPECT_EQ(true, state_nothing(h));
-	EXPECT_EQ(0, state_set(h, &self->s, sizeof(self->s)));
+	state_add_slots(h);
+	EXPECT_EQ(-EPERM, hup_raw(h, HYPERUPCALL_QUERY, h->data.gva,
+				  sizeof(struct hyperupcall_query), 0));
+	EXPECT_EQ(-EBUSY, state_set(h, &self->s, sizeof(self->s)));
+	EXPECT_EQ(self->locked, hup_locked_kb());
 	hup_free(h);
 }
 

@@ -85,7 +85,76 @@ static unsigned int build_small_tree(struct bpf_insn *insns,
 static unsigned int build_large_tree(struct bpf_insn *insns,
 				     const struct bpf_insn *tested)
 {
-	return build_tree(insns, 30);
+	return build_tree(insns, 8);
+}
+
+/* A function that stores to its stack and calls the one behind it. */
+static unsigned int emit_function(struct bpf_insn *insns, int stack)
+{
+	insns[0] = BPF_ST_MEM(BPF_DW, FP, -stack, 0);
+	insns[1] = BPF_CALL_REL(1);
+	insns[2] = BPF_EXIT_INSN();
+	return 3;
+}
+
+/*
+ * The same, but for a call that is never made, and so far from the branch before
+ * it that no misprediction is followed to it: only the walk for the depth of the
+ * stack sees it.
+ */
+static unsigned int emit_idle_function(struct bpf_insn *insns, int stack)
+{
+	const unsigned int distance = 3000;
+	unsigned int i, n = 0;
+
+	insns[n++] = BPF_ST_MEM(BPF_DW, FP, -stack, 0);
+	insns[n++] = BPF_MOV64_IMM(R0, 0);
+	insns[n++] = BPF_JMP_IMM(BPF_JEQ, R0, 0, distance + 1);
+	for (i = 0; i < distance; i++)
+		insns[n++] = BPF_ALU64_IMM(BPF_ADD, R0, 1);
+	insns[n++] = BPF_CALL_REL(1);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+/* Functions that lead to each other, from the one at @middle and from the first. */
+static unsigned int emit_two_paths(struct bpf_insn *insns, unsigned int middle,
+				   unsigned int n)
+{
+	insns[0] = BPF_CALL_REL(middle - 1);
+	insns[1] = BPF_CALL_REL(1);
+	insns[2] = BPF_EXIT_INSN();
+	insns[n++] = BPF_ST_MEM(BPF_DW, FP, -32, 0);
+	insns[n++] = BPF_MOV64_IMM(R0, 0);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+/* The last function has 256 bytes below it, and then 512. */
+static unsigned int build_deep_second_path(struct bpf_insn *insns,
+					   const struct bpf_insn *tested)
+{
+	unsigned int n = 3, middle;
+
+	n += emit_idle_function(insns + n, 256);
+	middle = n;
+	n += emit_function(insns + n, 256);
+	return emit_two_paths(insns, middle, n);
+}
+
+/* The last function is in the sixth frame, and then in the ninth. */
+static unsigned int build_long_second_path(struct bpf_insn *insns,
+					   const struct bpf_insn *tested)
+{
+	unsigned int i, n = 3, middle;
+
+	n += emit_function(insns + n, 8);
+	n += emit_function(insns + n, 8);
+	n += emit_idle_function(insns + n, 8);
+	middle = n;
+	for (i = 0; i < 4; i++)
+		n += emit_function(insns + n, 8);
+	return emit_two_paths(insns, middle, n);
 }
 
 static const struct prog_case calls_cases[] = {
@@ -153,9 +222,20 @@ static const struct prog_case calls_cases[] = {
 		__retval(0)
 	},
 	{
-		"tree of functions that takes minutes to walk",
+		/* Two million paths, and nothing to be found on any of them. */
+		"tree of functions that call the next eight times",
 		__built(build_large_tree),
-		__failure(E2BIG, "the tree of calls is too large")
+		__retval(0)
+	},
+	{
+		"function reached with little and with much of the stack",
+		__built(build_deep_second_path),
+		__failure(EACCES, "combined stack size of 4 calls is 544")
+	},
+	{
+		"function reached in few and in many frames",
+		__built(build_long_second_path),
+		__failure(E2BIG, "the call stack of 8 frames is too deep !")
 	},
 	{
 		"may_goto in a function",

@@ -69,6 +69,61 @@ static unsigned int build_branches(struct bpf_insn *insns,
 	return n;
 }
 
+/* How many divisions a jump goes across, each of which becomes eleven instructions. */
+#define FLOW_FAR	2900
+
+static unsigned int build_divisions(struct bpf_insn *insns, unsigned int divisions)
+{
+	unsigned int i, n = 0;
+
+	insns[n++] = HUP_DATA(R0, R1, 0);
+	insns[n++] = HUP_DATA(R2, R1, 1);
+	insns[n++] = BPF_MOV64_IMM(R3, 0);
+	insns[n++] = BPF_JMP_IMM(BPF_JEQ, R0, 0, 2 * divisions + 2);
+	for (i = 0; i < divisions; i++) {
+		insns[n++] = BPF_ALU64_IMM(BPF_ADD, R0, 1000003 * i);
+		insns[n++] = BPF_RAW_INSN(BPF_ALU64 | BPF_DIV | BPF_X, R0, R2, 1, 0);
+	}
+	insns[n++] = BPF_ALU64_IMM(BPF_ADD, R3, 1);
+	insns[n++] = BPF_JMP_IMM(BPF_JLT, R3, 2, -(int)(2 * divisions + 3));
+	insns[n++] = BPF_MOV64_REG(R1, R0);
+	insns[n++] = BPF_ALU64_IMM(BPF_RSH, R1, 32);
+	insns[n++] = BPF_ALU64_REG(BPF_XOR, R0, R1);
+	insns[n++] = BPF_EXIT_INSN();
+	return n;
+}
+
+static unsigned int build_far(struct bpf_insn *insns,
+			      const struct bpf_insn *tested)
+{
+	return build_divisions(insns, FLOW_FAR);
+}
+
+static unsigned int build_too_far(struct bpf_insn *insns,
+				  const struct bpf_insn *tested)
+{
+	return build_divisions(insns, 3700);
+}
+
+static int64_t flow_divide(int64_t a, int64_t b)
+{
+	if (!b)
+		return 0;
+	return b == -1 ? (int64_t)-(uint64_t)a : a / b;
+}
+
+static void c_flow_far(struct world *w)
+{
+	uint64_t x = w->a;
+	int turn, i;
+
+	for (turn = 0; turn < 2 && x; turn++) {
+		for (i = 0; i < FLOW_FAR; i++)
+			x = flow_divide(x + (int)(1000003U * i), w->b);
+	}
+	w->result = folded(x);
+}
+
 static const struct prog_case flow_cases[] = {
 	{
 		"constant",
@@ -196,6 +251,16 @@ static const struct prog_case flow_cases[] = {
 		     BPF_JMP_IMM(BPF_JNE, R2, 2, -3),
 		     BPF_EXIT_INSN()),
 		__failure(EINVAL, "infinite loop detected")
+	},
+	{
+		"jumps there and back across thousands of divisions",
+		__built(build_far),
+		__same(c_flow_far)
+	},
+	{
+		"jump across too many divisions",
+		__built(build_too_far),
+		__failure(EINVAL, "insn 3 cannot be patched due to 16-bit range")
 	},
 	{
 		"loop that counts by nothing",
