@@ -66,7 +66,10 @@ struct bpf_hyperupcall_load {
 	u32 log_true_size;
 };
 
+struct ratelimit_state;
+
 void bpf_hyperupcall_allow(bool allow);
+int bpf_hyperupcall_wait(struct ratelimit_state *turns);
 struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load);
 u32 bpf_hyperupcall_run(const struct bpf_prog *prog, const struct hyperupcall_ctx *ctx,
 			struct bpf_hyperupcall_run_ctx *run_ctx);

@@ -69,6 +69,7 @@ int kvm_arch_hyperupcall_finish_reset(struct kvm *kvm);
 int kvm_arch_hyperupcall_may_restore(struct kvm *kvm);
 void kvm_arch_hyperupcall_restored(struct kvm *kvm);
 bool kvm_arch_hyperupcall_reset_pending(struct kvm *kvm);
+void kvm_arch_hyperupcall_mark_cpu(struct kvm *kvm);
 
 /*
  * These take guest-virtual addresses, act as a supervisor of the calling vCPU,

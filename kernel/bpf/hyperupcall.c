@@ -197,19 +197,10 @@ static struct bpf_prog *hyperupcall_alloc(const struct bpf_hyperupcall_load *loa
 	return prog;
 }
 
-/*
- * Where the text of a program was another one's, all CPUs flush their branch
- * predictors: all guests together do that 100 times a second at most.
- */
-static int hyperupcall_wait(void)
+static int hyperupcall_wait_for(struct ratelimit_state *turns)
 {
-	static DEFINE_RATELIMIT_STATE(loads, HZ, 100);
-
-	if (!static_branch_unlikely(&bpf_pred_flush_enabled))
-		return 0;
-
-	ratelimit_set_flags(&loads, RATELIMIT_MSG_ON_RELEASE);
-	while (!__ratelimit(&loads)) {
+	ratelimit_set_flags(turns, RATELIMIT_MSG_ON_RELEASE);
+	while (!__ratelimit(turns)) {
 		if (signal_pending(current))
 			return -EAGAIN;
 		schedule_timeout_interruptible(1);
@@ -217,6 +208,30 @@ static int hyperupcall_wait(void)
 
 	return 0;
 }
+
+/**
+ * bpf_hyperupcall_wait - wait until a program may be loaded
+ * @turns: how often the guest may load one, or NULL
+ *
+ * Where the text of a program was another one's, all CPUs flush their branch
+ * predictors: all guests together do that 100 times a second at most, and one of
+ * them as often as @turns says, so that it leaves some to the others. On CPUs that
+ * flush nothing there is nothing to wait for.
+ *
+ * Sleeps. Return: zero, or -EAGAIN with a signal pending.
+ */
+int bpf_hyperupcall_wait(struct ratelimit_state *turns)
+{
+	static DEFINE_RATELIMIT_STATE(all_turns, HZ, 100);
+	int err;
+
+	if (!static_branch_unlikely(&bpf_pred_flush_enabled))
+		return 0;
+
+	err = turns ? hyperupcall_wait_for(turns) : 0;
+	return err ?: hyperupcall_wait_for(&all_turns);
+}
+EXPORT_SYMBOL_GPL(bpf_hyperupcall_wait);
 
 /* Bytes of machine code of all guests' programs. */
 static atomic_long_t hyperupcall_text;
@@ -256,7 +271,8 @@ void bpf_hyperupcall_uncharge(struct bpf_prog_aux *aux)
  * bpf_hyperupcall_load - verify and compile a guest's program
  * @load: the program
  *
- * May sleep. The window must outlive the program's last run.
+ * May sleep. The window must outlive the program's last run. The caller has been to
+ * bpf_hyperupcall_wait().
  *
  * Return: the program with one reference for bpf_prog_put(), or an ERR_PTR(),
  * among them -EOPNOTSUPP without a JIT and the verifier's own.
@@ -268,10 +284,6 @@ struct bpf_prog *bpf_hyperupcall_load(struct bpf_hyperupcall_load *load)
 	int err;
 
 	load->log_true_size = 0;
-	err = hyperupcall_wait();
-	if (err)
-		return ERR_PTR(err);
-
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_HYPERUPCALL;
 	attr.insn_cnt = load->insn_cnt;

@@ -7,6 +7,7 @@
 
 #include <linux/cpu.h>
 #include <linux/kvm_host.h>
+#include <linux/percpu.h>
 
 #include "hyperupcall.h"
 #include "kvm_cache_regs.h"
@@ -69,6 +70,28 @@ bool kvm_arch_hyperupcall_safe(void)
 	return cpu_mitigations_off() ||
 	       !(boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_RFDS) ||
 		 boot_cpu_has_bug(X86_BUG_TSA));
+}
+
+DEFINE_PER_CPU(bool, kvm_hyperupcall_ran_elsewhere);
+
+/**
+ * kvm_arch_hyperupcall_mark_cpu - a program runs on this CPU
+ * @kvm: the VM whose program it is
+ *
+ * What the program leaves in the branch predictors must not serve it against others.
+ * User space is entered behind a barrier, as after the guest itself, where the CPU
+ * wants that (VMSCAPE). Reclaim runs programs in any thread, and KVM has a barrier
+ * only where a CPU changes from one vCPU to another: so the next VM entry gets one,
+ * too, unless this is the thread of a vCPU of the same VM. Migration is off.
+ */
+void kvm_arch_hyperupcall_mark_cpu(struct kvm *kvm)
+{
+	struct kvm_vcpu *me = kvm_get_running_vcpu();
+
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+	if (!me || me->kvm != kvm)
+		this_cpu_write(kvm_hyperupcall_ran_elsewhere, true);
 }
 
 bool kvm_arch_hyperupcall_gva_valid(struct kvm_vcpu *vcpu, gva_t gva)

@@ -2,7 +2,10 @@
 #ifndef __KVM_X86_HYPERUPCALL_H
 #define __KVM_X86_HYPERUPCALL_H
 
+#include <linux/cpufeature.h>
 #include <linux/kvm_hyperupcall.h>
+#include <linux/percpu.h>
+#include <asm/nospec-branch.h>
 
 struct kvm_lapic_irq;
 
@@ -26,6 +29,19 @@ bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target);
 static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
 {
 	return kvm->hyperupcall;
+}
+
+DECLARE_PER_CPU(bool, kvm_hyperupcall_ran_elsewhere);
+
+/* On the way into a guest, with interrupts off: no program runs before that. */
+static inline void kvm_hyperupcall_enter_guest(void)
+{
+	if (!cpu_feature_enabled(X86_FEATURE_USE_IBPB) ||
+	    likely(!this_cpu_read(kvm_hyperupcall_ran_elsewhere)))
+		return;
+
+	this_cpu_write(kvm_hyperupcall_ran_elsewhere, false);
+	indirect_branch_prediction_barrier();
 }
 
 /* Whether a CPUID bit tells the guest. */
@@ -71,6 +87,8 @@ static inline bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target)
 {
 	return false;
 }
+
+static inline void kvm_hyperupcall_enter_guest(void) { }
 
 static inline bool kvm_has_hyperupcall(const struct kvm *kvm)
 {

@@ -26,6 +26,7 @@ union kvm_hyperupcall_args {
 /**
  * struct kvm_hyperupcall_op - an opcode
  * @size: of its struct in its first version
+ * @wait: waits for the guest's turn, without the VM's lock; NULL if it has no turns
  * @call: does it, with the VM's lock held
  * @undo: undoes it where the guest could not be told; NULL if it needs not
  * @out: whether the struct has [out] fields
@@ -33,6 +34,7 @@ union kvm_hyperupcall_args {
  */
 struct kvm_hyperupcall_op {
 	size_t size;
+	int (*wait)(struct kvm_hyperupcall *hu);
 	int (*call)(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
 		    union kvm_hyperupcall_args *args);
 	void (*undo)(struct kvm_hyperupcall *hu, const union kvm_hyperupcall_args *args);
@@ -92,6 +94,11 @@ static int kvm_hyperupcall_op_unmap(struct kvm_hyperupcall *hu, struct kvm_vcpu 
 				    union kvm_hyperupcall_args *args)
 {
 	return args->unmap.flags ? -EINVAL : kvm_hyperupcall_unmap(hu, args->unmap.region);
+}
+
+static int kvm_hyperupcall_wait_to_load(struct kvm_hyperupcall *hu)
+{
+	return bpf_hyperupcall_wait(&hu->turns);
 }
 
 static int kvm_hyperupcall_op_load(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcpu,
@@ -172,6 +179,7 @@ static const struct kvm_hyperupcall_op kvm_hyperupcall_ops[] = {
 	},
 	[HYPERUPCALL_LOAD] = {
 		.size = sizeof(struct hyperupcall_load),
+		.wait = kvm_hyperupcall_wait_to_load,
 		.call = kvm_hyperupcall_op_load,
 		.undo = kvm_hyperupcall_undo_load,
 		.out = true,
@@ -270,6 +278,7 @@ static int kvm_hyperupcall_call(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcp
  */
 int kvm_hyperupcall_hypercall(struct kvm_vcpu *vcpu, u64 opcode, gva_t gva, u64 size, u64 zero)
 {
+	struct kvm_hyperupcall *hu = vcpu->kvm->hyperupcall;
 	union kvm_hyperupcall_args args = {};
 	const struct kvm_hyperupcall_op *op;
 	int r;
@@ -281,5 +290,7 @@ int kvm_hyperupcall_hypercall(struct kvm_vcpu *vcpu, u64 opcode, gva_t gva, u64 
 
 	op = &kvm_hyperupcall_ops[array_index_nospec(opcode, ARRAY_SIZE(kvm_hyperupcall_ops))];
 	r = kvm_hyperupcall_copy_in(vcpu, op, &args, gva, size);
-	return r ?: kvm_hyperupcall_call(vcpu->kvm->hyperupcall, vcpu, op, gva, &args);
+	if (!r && op->wait)
+		r = op->wait(hu);
+	return r ?: kvm_hyperupcall_call(hu, vcpu, op, gva, &args);
 }

@@ -29,6 +29,7 @@
 #include <linux/interval_tree.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit_types.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -173,6 +174,7 @@ struct kvm_hyperupcall_spent {
  * @kvm: the VM
  * @policy: what is allowed; constant once there is a vCPU
  * @vcpu_idx: by the id of a vCPU its index; also of ids that no vCPU has
+ * @turns: how often the guest may load a program, see bpf_hyperupcall_wait()
  * @lock: protects what hypercalls change: all that follows but @chains'
  *	readers and what @map_lock protects. See Documentation/virt/kvm/locking.rst
  *	for what it nests in.
@@ -210,6 +212,7 @@ struct kvm_hyperupcall {
 	struct kvm *kvm;
 	struct kvm_hyperupcall_policy policy;
 	u16 vcpu_idx[KVM_MAX_VCPU_IDS];
+	struct ratelimit_state turns;
 
 	struct mutex lock;	/* what hypercalls change */
 	struct xarray progs;

@@ -64,7 +64,9 @@ static int kvm_hyperupcall_restore_insns(struct kvm_hyperupcall *hu,
 	struct kvm_hyperupcall_prog *prog;
 	int err;
 
-	prog = kvm_hyperupcall_prog_create(hu, bpf, state->flags);
+	/* The guest's own turns do not count: it stands still until all programs are there. */
+	err = bpf_hyperupcall_wait(NULL);
+	prog = err ? ERR_PTR(err) : kvm_hyperupcall_prog_create(hu, bpf, state->flags);
 	if (IS_ERR(prog)) {
 		kvfree(bpf->insns);
 		return PTR_ERR(prog);

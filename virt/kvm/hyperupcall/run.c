@@ -183,6 +183,21 @@ static void kvm_hyperupcall_account(struct kvm *kvm, struct kvm_hyperupcall_link
 	trace_kvm_hyperupcall_fault(kvm, link->id, faults);
 }
 
+/*
+ * The program leaves traces in the CPU's branch predictors. Mark the CPU first, for
+ * tasks that preempt the program, and once more for what it did after that.
+ */
+static u32 kvm_hyperupcall_run_prog(const struct bpf_prog *prog, const struct hyperupcall_ctx *ctx,
+				    struct bpf_hyperupcall_run_ctx *run_ctx)
+{
+	u32 ret;
+
+	kvm_arch_hyperupcall_mark_cpu(run_ctx->vm);
+	ret = bpf_hyperupcall_run(prog, ctx, run_ctx);
+	kvm_arch_hyperupcall_mark_cpu(run_ctx->vm);
+	return ret;
+}
+
 static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyperupcall_link *link,
 				    const struct hyperupcall_ctx *ctx)
 {
@@ -200,7 +215,7 @@ static u32 kvm_hyperupcall_run_link(struct kvm_hyperupcall *hu, struct kvm_hyper
 
 	charge = kvm_hyperupcall_charge_begin(hu, prog);
 	start = kvm_hyperupcall_clock();
-	answer = bpf_hyperupcall_run(prog, ctx, &run_ctx);
+	answer = kvm_hyperupcall_run_prog(prog, ctx, &run_ctx);
 	ns = kvm_hyperupcall_elapsed(start);
 	kvm_hyperupcall_charge_end(hu, &charge, ns);
 	if (answer > event->nr_answers)
@@ -302,7 +317,7 @@ int kvm_hyperupcall_test_run(struct kvm_hyperupcall *hu, struct bpf_prog *prog,
 	bpf_window_enter(hu->window);
 	charge = kvm_hyperupcall_charge_begin(hu, prog);
 	start = kvm_hyperupcall_clock();
-	run->retval = bpf_hyperupcall_run(prog, &run->ctx, &run_ctx);
+	run->retval = kvm_hyperupcall_run_prog(prog, &run->ctx, &run_ctx);
 	run->run_ns = kvm_hyperupcall_elapsed(start);
 	kvm_hyperupcall_charge_end(hu, &charge, run->run_ns);
 	migrate_enable();

@@ -7,9 +7,13 @@
 
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/ratelimit.h>
 #include <linux/slab.h>
 
 #include "hyperupcall.h"
+
+/* A fifth of what all guests may load: more than a guest's kernel has programs. */
+#define KVM_HYPERUPCALL_LOADS_PER_SECOND	20
 
 static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 {
@@ -27,6 +31,7 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 
 	hu->kvm = kvm;
 	kvm_hyperupcall_default_policy(&hu->policy);
+	ratelimit_state_init(&hu->turns, HZ, KVM_HYPERUPCALL_LOADS_PER_SECOND);
 	mutex_init(&hu->lock);
 	xa_init_flags(&hu->progs, XA_FLAGS_ALLOC1);
 	xa_init_flags(&hu->links, XA_FLAGS_ALLOC1);

@@ -260,6 +260,55 @@ HUP_TEST(speculation, access_extends_its_offset)
 	}
 }
 
+#define COMPARE		BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, FP, R3, -8)
+#define EXTEND		BPF_RAW_INSN(BPF_ALU | BPF_MOV | BPF_X, R0, R0, 0, 1)
+
+static void emit_comparison(struct hup_asm *a)
+{
+	hup_emit(a, BPF_MOV64_IMM(R0, 0));
+	hup_emit(a, BPF_MOV64_IMM(R3, 1));
+	hup_emit(a, BPF_STX_MEM(BPF_DW, FP, R0, -8));
+	hup_emit(a, COMPARE);
+}
+
+static bool comparison_is_extended(void)
+{
+	const struct bpf_insn compare = COMPARE, extend = EXTEND;
+	const struct loaded_prog *p = loaded_prog();
+	int at = find_last(p, compare);
+
+	TEST_ASSERT(at >= 0 && at + 1 < p->cnt, "no comparison");
+	return !memcmp(&p->insns[at + 1], &extend, sizeof(extend));
+}
+
+/*
+ * A comparison of 32 bits that succeeds leaves the upper half of R0 alone on x86,
+ * where the verifier knows zeroes. The move that clears it must not depend on what
+ * the verifier knows of those who read that half: no program here reads it.
+ */
+HUP_TEST(speculation, comparison_extends_its_result)
+{
+	struct hup_asm overwritten = {}, halved = {}, in_function = {};
+
+	emit_comparison(&overwritten);
+	hup_emit_return(&overwritten, 0);
+	ASSERT_LT(0, hup_load_asm(self->h, &overwritten));
+	EXPECT_EQ(true, comparison_is_extended());
+
+	emit_comparison(&halved);
+	hup_emit(&halved, BPF_MOV32_REG(R0, R0));
+	hup_emit(&halved, BPF_EXIT_INSN());
+	ASSERT_LT(0, hup_load_asm(self->h, &halved));
+	EXPECT_EQ(true, comparison_is_extended());
+
+	hup_emit(&in_function, BPF_CALL_REL(2));
+	hup_emit_return(&in_function, 0);
+	emit_comparison(&in_function);
+	hup_emit_return(&in_function, 0);
+	ASSERT_LT(0, hup_load_asm(self->h, &in_function));
+	EXPECT_EQ(true, comparison_is_extended());
+}
+
 /* ud2, of which the host makes the program's end, and not a jump to itself. */
 static const uint8_t dead[] = { 0x0f, 0x0b, 0x0f, 0x0b };
 static const uint8_t forever[] = { 0xeb, 0xfe };

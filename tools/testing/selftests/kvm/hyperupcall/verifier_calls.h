@@ -85,7 +85,7 @@ static unsigned int build_small_tree(struct bpf_insn *insns,
 static unsigned int build_large_tree(struct bpf_insn *insns,
 				     const struct bpf_insn *tested)
 {
-	return build_tree(insns, 8);
+	return build_tree(insns, 6);
 }
 
 /* A function that stores to its stack and calls the one behind it. */
@@ -222,8 +222,11 @@ static const struct prog_case calls_cases[] = {
 		__retval(0)
 	},
 	{
-		/* Two million paths, and nothing to be found on any of them. */
-		"tree of functions that call the next eight times",
+		/*
+		 * 280,000 paths of two million instructions, and nothing to be
+		 * found on any of them.
+		 */
+		"tree of functions that call the next six times",
 		__built(build_large_tree),
 		__retval(0)
 	},

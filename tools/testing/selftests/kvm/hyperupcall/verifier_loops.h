@@ -10,25 +10,25 @@
 #define LOOPS_DATA(dst, n)	HUP_DATA(dst, BPF_REG_8, n)
 
 /*
- * The start of a loop that ends by itself after as many turns as the word at the
- * offset in the seventh word says, which the verifier does not know. The loop
+ * The start of a loop that ends by itself: it counts a byte of the stack down,
+ * which nothing else writes and whose value the verifier does not know. The loop
  * begins at the seventh instruction, and ends @end behind the tenth.
  */
 static unsigned int emit_counted_loop(struct bpf_insn *insns, int end)
 {
 	const struct bpf_insn start[] = {
 		BPF_MOV64_REG(BPF_REG_8, BPF_REG_1),
-		LOOPS_DATA(BPF_REG_7, 6),
-		HUP_WINDOW(BPF_REG_7, BPF_REG_7),
+		LOOPS_DATA(BPF_REG_7, 1),
+		BPF_STX_MEM(BPF_B, BPF_REG_10, BPF_REG_7, -7),
 		BPF_MOV64_IMM(BPF_REG_6, 0),
 		BPF_MOV64_IMM(BPF_REG_0, 0),
 		BPF_MOV64_IMM(BPF_REG_9, 0),
 		HUP_MAY_GOTO(1),
 		BPF_JMP_A(-2),
-		BPF_LDX_MEM(BPF_DW, BPF_REG_9, BPF_REG_7, 0),
+		BPF_LDX_MEM(BPF_B, BPF_REG_9, BPF_REG_10, -7),
 		BPF_JMP_IMM(BPF_JEQ, BPF_REG_9, 0, end),
 		BPF_ALU64_IMM(BPF_SUB, BPF_REG_9, 1),
-		BPF_STX_MEM(BPF_DW, BPF_REG_7, BPF_REG_9, 0),
+		BPF_STX_MEM(BPF_B, BPF_REG_10, BPF_REG_9, -7),
 		BPF_MOV64_IMM(BPF_REG_9, 0),
 	};
 
@@ -105,12 +105,16 @@ static const struct prog_case loops_cases[] = {
 	{
 		/*
 		 * The place before the loop's end is left by a way that comes
-		 * back before it is known that R6 is stored through.
+		 * back before it is known that R6 is stored through. Both of the
+		 * pointers that R6 may be lead to the stack of the program.
 		 */
-		"number used as a pointer in a later turn",
+		"misaligned pointer used in a later turn",
 		PROG(BPF_MOV64_REG(BPF_REG_8, BPF_REG_1),
 		     BPF_ST_MEM(BPF_DW, BPF_REG_10, -8, 7),
+		     BPF_ST_MEM(BPF_DW, BPF_REG_10, -16, 7),
 		     BPF_MOV64_REG(BPF_REG_6, BPF_REG_10),
+		     BPF_MOV64_REG(BPF_REG_9, BPF_REG_10),
+		     BPF_ALU64_IMM(BPF_ADD, BPF_REG_9, -4),
 		     LOOPS_DATA(BPF_REG_7, 0),
 		     BPF_JMP_IMM(BPF_JNE, BPF_REG_7, 0, 14),
 		     HUP_MAY_GOTO(15),
@@ -123,11 +127,11 @@ static const struct prog_case loops_cases[] = {
 		     BPF_JMP_A(3),
 		     BPF_ST_MEM(BPF_DW, BPF_REG_6, -8, 7),
 		     BPF_JMP_A(-14),
-		     LOOPS_DATA(BPF_REG_6, 2),
+		     BPF_MOV64_REG(BPF_REG_6, BPF_REG_9),
 		     BPF_JMP_A(-16),
 		     BPF_MOV64_IMM(BPF_REG_0, 0),
 		     BPF_EXIT_INSN()),
-		__failure(EACCES, "R6 invalid mem access 'scalar'")
+		__failure(EACCES, "misaligned stack access off 0+-4+-8 size 8")
 	},
 	{
 		"loop that uses nothing of may_goto's budget",
@@ -143,86 +147,5 @@ static const struct prog_case loops_cases[] = {
 		"600 times may_goto, and no loop",
 		__built(build_no_loop),
 		__retval(7)
-	},
-	{
-		/*
-		 * The way that compares comes back to may_goto before it is known
-		 * that all of R0 is read in the next turn. The comparison succeeds,
-		 * and x86 leaves the upper half of the register alone.
-		 */
-		"32-bit comparison, its result read in a later turn",
-		PROG(BPF_MOV64_REG(R8, R1),
-		     LOOPS_DATA(R0, 0),
-		     LOOPS_DATA(R6, 1),
-		     BPF_MOV64_IMM(R7, 1),
-		     BPF_STX_MEM(BPF_W, FP, R0, -8),
-		     BPF_STX_MEM(BPF_W, FP, R0, -4),
-		     HUP_MAY_GOTO(6),
-		     BPF_JMP_IMM(BPF_JNE, R6, 0, 3),
-		     BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, FP, R7, -8),
-		     LOOPS_DATA(R6, 0),
-		     BPF_JMP_A(-5),
-		     BPF_ALU64_IMM(BPF_RSH, R0, 32),
-		     BPF_EXIT_INSN(),
-		     BPF_MOV64_IMM(R0, 2),
-		     BPF_EXIT_INSN()),
-		__retval(0)
-	},
-	{
-		/*
-		 * The way that compares joins another one that has come back before,
-		 * at a place that is complete and does not know what is read.
-		 */
-		"32-bit comparison on a way into a loop's turn",
-		PROG(BPF_MOV64_REG(R8, R1),
-		     LOOPS_DATA(R0, 0),
-		     LOOPS_DATA(R6, 1),
-		     LOOPS_DATA(R9, 0),
-		     BPF_MOV64_IMM(R7, 1),
-		     BPF_MOV64_IMM(R3, 0),
-		     BPF_STX_MEM(BPF_W, FP, R0, -8),
-		     BPF_STX_MEM(BPF_W, FP, R0, -4),
-		     HUP_MAY_GOTO(18),
-		     BPF_JMP_IMM(BPF_JNE, R6, 0, 15),
-		     BPF_JMP_IMM(BPF_JNE, R9, 0, 11),
-		     BPF_MOV64_IMM(R3, 0), BPF_MOV64_IMM(R3, 0),
-		     BPF_MOV64_IMM(R3, 0), BPF_MOV64_IMM(R3, 0),
-		     BPF_MOV64_IMM(R3, 0), BPF_MOV64_IMM(R3, 0),
-		     BPF_MOV64_IMM(R3, 0), BPF_MOV64_IMM(R3, 0),
-		     LOOPS_DATA(R9, 1),
-		     LOOPS_DATA(R6, 0),
-		     BPF_JMP_A(-14),
-		     BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, FP, R7, -8),
-		     LOOPS_DATA(R9, 1),
-		     BPF_JMP_A(-5),
-		     BPF_ALU64_IMM(BPF_RSH, R0, 32),
-		     BPF_EXIT_INSN(),
-		     BPF_MOV64_IMM(R0, 2),
-		     BPF_EXIT_INSN()),
-		__retval(0)
-	},
-	{
-		"32-bit comparison in a function",
-		PROG(BPF_MOV64_REG(R8, R1),
-		     LOOPS_DATA(R1, 0),
-		     BPF_CALL_REL(12),
-		     LOOPS_DATA(R0, 0),
-		     LOOPS_DATA(R6, 1),
-		     HUP_MAY_GOTO(7),
-		     BPF_JMP_IMM(BPF_JNE, R6, 0, 4),
-		     LOOPS_DATA(R1, 0),
-		     BPF_CALL_REL(6),
-		     LOOPS_DATA(R6, 0),
-		     BPF_JMP_A(-6),
-		     BPF_ALU64_IMM(BPF_RSH, R0, 32),
-		     BPF_EXIT_INSN(),
-		     BPF_MOV64_IMM(R0, 2),
-		     BPF_EXIT_INSN(),
-		     BPF_STX_MEM(BPF_DW, FP, R1, -8),
-		     BPF_MOV64_REG(R0, R1),
-		     BPF_MOV64_IMM(R2, 1),
-		     BPF_ATOMIC_OP(BPF_W, BPF_CMPXCHG, FP, R2, -8),
-		     BPF_EXIT_INSN()),
-		__retval(0)
 	},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What MAP, UNMAP, a refused state and a memslot that goes cost CPUs that have
- * nothing to do with the VM: no interrupts. And yet no program sees a page that
+ * What MAP, UNMAP, LOAD, UNLOAD, a refused state and a memslot that goes cost CPUs
+ * that have nothing to do with the VM: no interrupts. And yet no program sees a page that
  * has left the window, on whatever CPU it was seen before.
  */
 #include <time.h>
@@ -158,6 +158,24 @@ HUP_TEST(quiet, map_and_unmap)
 
 	EXPECT_EQ(NR_CALLS, hup_guest(h, 0, guest_map_and_unmap, h->data.gva,
 				      NR_CALLS, 0, 0));
+}
+
+#define NR_LOADS	200
+
+/*
+ * A program that comes and goes. Its memory is given back after a grace period:
+ * the next one comes when that is over, and finds no other program in the host,
+ * since the tests' host has none of its own.
+ */
+HUP_TEST(quiet, load_and_unload)
+{
+	struct hup *h = self->h;
+	int i;
+
+	for (i = 0; i < NR_LOADS; i++) {
+		ASSERT_EQ(0, hup_unload(h, hup_load_return(h, 0)));
+		usleep(30000);
+	}
 }
 
 /* A state of many regions, of which the last is none. */
