@@ -17,11 +17,34 @@ hotplug()
 		"wait \$check && [ \$times -gt 2 ]"
 }
 
+# Its own calls are outside of the window then, and their IPIs are delivered.
+comes_back_elsewhere()
+{
+	l2_run "cpu=/sys/devices/system/cpu/cpu3/online;" \
+		"echo 0 >\$cpu && insmod /fill_percpu.ko && echo 1 >\$cpu"
+}
+
+unseen()
+{
+	l2_run "sed -n 's/^unseen //p' /sys/kernel/debug/hyperupcall/tlb"
+}
+
+unseen_grow()
+{
+	before=$(unseen)
+	shootdowns_are_consumed || return
+	echo "unseen $before $(unseen)"
+	[ "$(unseen)" -gt "$before" ]
+}
+
 expect "boots" boot
 expect "insmod" l2_run insmod /hyperupcall.ko programs=tlb
 expect "checker is clean while a CPU comes and goes" hotplug
 expect "IPIs are consumed" shootdowns_are_consumed
 expect "checker is clean with all CPUs" l2_run "shootdown_check $vcpus 5"
+expect "a CPU comes back and has its calls elsewhere" comes_back_elsewhere
+expect "IPIs with such calls are counted" unseen_grow
+expect "checker is clean with such calls" l2_run "shootdown_check $vcpus 5"
 expect "rmmod" l2_run rmmod hyperupcall
 l2_stop
 plan

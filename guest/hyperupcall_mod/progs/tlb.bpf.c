@@ -135,6 +135,7 @@ u64 __guest count_consumed;	/* IPIs */
 u64 __guest count_completed;	/* calls */
 u64 __guest count_running;	/* IPIs whose target ran */
 u64 __guest count_foreign;	/* IPIs with another call in the queue */
+u64 __guest count_unseen;	/* IPIs with a call outside of the window */
 u64 __guest count_irqs_off;	/* IPIs that the target could not take yet */
 u64 __guest count_contended;	/* IPIs that met another sender or the target */
 
@@ -160,15 +161,22 @@ static __always_inline bool is_flush_or_barrier(call_single_data_t __guest *csd)
 	       func == (u64)tlb_remove_table_smp_sync;
 }
 
+enum calls {
+	CALLS_FOREIGN,	/* one of them is another call */
+	CALLS_UNSEEN,	/* one of them is outside of the window, or there are too many */
+	CALLS_KNOWN,	/* all of them are such */
+};
+
 /*
- * Are all calls such, from @node to the end of the queue? Those of
+ * What are the calls from @node to the end of the queue? Those of
  * smp_call_function_many_cond() are in the target's per-CPU area; a call on a
- * stack, an irq_work, or a task to be woken up may be elsewhere. The target may
- * be running them meanwhile, and then the answer means nothing; the caller will
- * notice.
+ * stack, an irq_work, or a task to be woken up may be elsewhere, and so may the
+ * calls of a CPU that came back after the first chunk of per-CPU memory was full.
+ * The target may be running them meanwhile, and then the answer means nothing; the
+ * caller will notice.
  */
 static __noinline u64
-calls_are_known(u64 node, const struct hyperupcall_cpu *target)
+look_at_calls(u64 node, const struct hyperupcall_cpu *target)
 {
 	call_single_data_t __guest *csd;
 	u64 known = 1;
@@ -181,12 +189,14 @@ calls_are_known(u64 node, const struct hyperupcall_cpu *target)
 			continue;
 		known = forget(known & is_flush_or_barrier(csd));
 	}
-	return node ? 0 : known;
+	if (!known)
+		return CALLS_FOREIGN;
+	return node ? CALLS_UNSEEN : CALLS_KNOWN;
 }
 
 /*
  * Tell the senders of all calls from @node on that they are done. These are
- * the calls that calls_are_known() has seen, which are at most MAX_CALLS.
+ * the calls that look_at_calls() has seen, which are at most MAX_CALLS.
  */
 static __noinline void
 complete_calls(u64 node, const struct hyperupcall_cpu *target)
@@ -274,8 +284,7 @@ consume_calls(struct target __guest *t, u32 vcpu,
 {
 	struct llist_head __guest *queue;
 	u64 guard = guest_gva(&t->guard);
-	bool known;
-	u64 first;
+	u64 calls, first;
 
 	queue = guest_per_cpu_ptr(&call_single_queue, target);
 	first = (u64)READ_ONCE(queue->first);
@@ -289,10 +298,12 @@ consume_calls(struct target __guest *t, u32 vcpu,
 		goto contended;
 	}
 
-	known = calls_are_known(first, target);
-	if (!known)
+	calls = look_at_calls(first, target);
+	if (calls == CALLS_FOREIGN)
 		atomic_add64(&count_foreign, 1);
-	if (!known || !act_for(vcpu)) {
+	else if (calls == CALLS_UNSEEN)
+		atomic_add64(&count_unseen, 1);
+	if (calls != CALLS_KNOWN || !act_for(vcpu)) {
 		if (cmpxchg64(&queue->first, guard, first) == guard)
 			WRITE_ONCE(t->guard.node.u_flags, 0);
 		return HYPERUPCALL_NO_OPINION;
