@@ -15,7 +15,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
 		while IFS='|' read -r target what; do \
-			printf '%-16s%s\n' "$$target" "$$what"; \
+			printf '%-18s%s\n' "$$target" "$$what"; \
 		done
 	@echo
 	@echo 'TREE=keep uses build/linux as it is, without the check that it is what'
@@ -116,11 +116,15 @@ series-check: kernel ## checkpatch, git am, other configurations, sparse, W=1, d
 series-build: source ## build every commit of the series
 	@lab/series.sh build
 
+.PHONY: upstream-check
+upstream-check: packages ## patches/upstream on a current kernel: checkpatch, git am, objects compile
+	@lab/upstream.sh
+
 .PHONY: clean
 clean: ## remove what was built, keep the sources
 	rm -rf build/linux/obj* build/base/obj* build/before/obj* build/qemu/obj build/qemu-path \
 		build/qemu-probed build/guest build/selftests build/bpftool build/series \
-		build/series-* build/static build/lab build/log
+		build/series-* build/static build/lab build/log build/upstream/linux/obj
 
 .PHONY: distclean
 distclean: ## remove build/, with the sources and every commit in build/linux
