@@ -59,6 +59,7 @@ guest_kernel=$kernel
 # What L1 needs to know, as shell assignments; "$@" quoted for its shell.
 {
 	echo "kernel='$guest_kernel' patience=$patience"
+	echo "emulated=$("$root/lab/accel.sh" | grep -c 'accel tcg')"
 	printf 'set --'
 	for word; do
 		printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"

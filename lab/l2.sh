@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A Linux guest in L1. Sourced by what runs there; $lab is the folder lab/,
-# $kernel the kernel image, $patience how much longer than usual things take: a
-# vCPU that loads a program does nothing else meanwhile.
+# $kernel the kernel image, $emulated whether L1's CPU is an emulated one, and
+# $patience how much longer than usual things take: a vCPU that loads a program
+# does nothing else meanwhile.
 #
 #	l2_start VCPUS [CPU FLAGS]	boots one, returns when it takes commands
 #	l2_launch VCPUS [CPU FLAGS]	starts the emulator, and does not wait
@@ -21,6 +22,7 @@
 
 l2=/run/l2
 parameter=/sys/module/kvm/parameters/hyperupcall
+share=/sys/module/kvm/parameters/hyperupcall_reclaim_percent
 # An L2 that is gone is an error of whoever talks to it.
 trap '' PIPE
 
@@ -43,6 +45,8 @@ l2_install()
 	done
 	# The kernel without the series does not have it.
 	[ ! -e $parameter ] || echo 2 >$parameter
+	# A question takes an emulated processor ten times as long as another one.
+	[ ! -e $share ] || [ "$emulated" -eq 0 ] || echo 100 >$share
 	mkfifo $l2/in $l2/out $l2/monitor.in $l2/monitor.out
 }
 

@@ -31,10 +31,10 @@ unseen()
 
 unseen_grow()
 {
-	before=$(unseen)
+	unseen_before=$(unseen)
 	shootdowns_are_consumed || return
-	echo "unseen $before $(unseen)"
-	[ "$(unseen)" -gt "$before" ]
+	echo "unseen $unseen_before $(unseen)"
+	[ "$(unseen)" -gt "$unseen_before" ]
 }
 
 expect "boots" boot

@@ -5,7 +5,9 @@
  * guest frame numbers.
  */
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/mmu_notifier.h>
+#include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <linux/wait_bit.h>
@@ -47,9 +49,34 @@ static struct kvm_hyperupcall_pages kvm_hyperupcall_pages(struct kvm_memory_slot
  */
 static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_spent);
 
-/* Of how many parts of a CPU's time all VMs, and one VM, may have one. */
-#define KVM_HYPERUPCALL_CPU_SHARE	10
-#define KVM_HYPERUPCALL_VM_SHARE	20
+static unsigned int __read_mostly kvm_hyperupcall_reclaim_percent = 10;
+
+static int kvm_hyperupcall_set_reclaim_percent(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, 100);
+}
+
+static const struct kernel_param_ops kvm_hyperupcall_reclaim_percent_ops = {
+	.set = kvm_hyperupcall_set_reclaim_percent,
+	.get = param_get_uint,
+};
+
+module_param_cb(hyperupcall_reclaim_percent, &kvm_hyperupcall_reclaim_percent_ops,
+		&kvm_hyperupcall_reclaim_percent, 0644);
+MODULE_PARM_DESC(hyperupcall_reclaim_percent,
+		 "How much of a CPU's time reclaim may spend on asking guests (default 10)");
+
+/* Nanoseconds of a second that all VMs may have. */
+static u64 kvm_hyperupcall_cpu_share(void)
+{
+	return READ_ONCE(kvm_hyperupcall_reclaim_percent) * (NSEC_PER_SEC / 100);
+}
+
+/* The same for one VM. */
+static u64 kvm_hyperupcall_vm_share(void)
+{
+	return kvm_hyperupcall_cpu_share() / 2;
+}
 
 /*
  * A dropped page is one that the host need not write out: queries for it are free
@@ -58,21 +85,21 @@ static DEFINE_PER_CPU(struct kvm_hyperupcall_spent, kvm_hyperupcall_spent);
 #define KVM_HYPERUPCALL_DISCARD_NS	(16 * NSEC_PER_USEC)
 
 /* Reclaim comes in bursts, hence a second's share. */
-static bool kvm_hyperupcall_may_spend(struct kvm_hyperupcall_spent *spent, unsigned int share)
+static bool kvm_hyperupcall_may_spend(struct kvm_hyperupcall_spent *spent, u64 share)
 {
-	u64 forgotten = jiffies_to_nsecs(jiffies - spent->last) / share;
+	u64 passed = jiffies_to_nsecs(jiffies - spent->last);
 
 	spent->last = jiffies;
-	spent->ns -= min(spent->ns, forgotten);
-	return spent->ns <= NSEC_PER_SEC / share;
+	spent->ns -= min(spent->ns, mul_u64_u64_div_u64(passed, share, NSEC_PER_SEC));
+	return spent->ns <= share;
 }
 
 static bool kvm_hyperupcall_may_ask(struct kvm_hyperupcall *hu)
 {
 	bool may = kvm_hyperupcall_may_spend(this_cpu_ptr(&kvm_hyperupcall_spent),
-					     KVM_HYPERUPCALL_CPU_SHARE);
+					     kvm_hyperupcall_cpu_share());
 
-	return kvm_hyperupcall_may_spend(this_cpu_ptr(hu->spent), KVM_HYPERUPCALL_VM_SHARE) && may;
+	return kvm_hyperupcall_may_spend(this_cpu_ptr(hu->spent), kvm_hyperupcall_vm_share()) && may;
 }
 
 static void kvm_hyperupcall_spend_one(struct kvm_hyperupcall_spent *spent, u64 ns, u64 credit)
@@ -85,7 +112,7 @@ static void kvm_hyperupcall_spend_one(struct kvm_hyperupcall_spent *spent, u64 n
 static void kvm_hyperupcall_spend(struct kvm_hyperupcall *hu, u64 ns, u64 credit)
 {
 	struct kvm_hyperupcall_spent *own = this_cpu_ptr(hu->spent);
-	u64 left = NSEC_PER_SEC / KVM_HYPERUPCALL_VM_SHARE;
+	u64 left = kvm_hyperupcall_vm_share();
 
 	left -= min(left, own->ns);
 	kvm_hyperupcall_spend_one(this_cpu_ptr(&kvm_hyperupcall_spent), min(ns, left), credit);
