@@ -32,7 +32,7 @@ void kvm_hyperupcall_init(void);
 void kvm_hyperupcall_exit(void);
 
 void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier_range *range);
-void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot);
+void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, struct kvm_memory_slot *slot);
 void kvm_hyperupcall_begin_dirty_log(struct kvm *kvm);
 void kvm_hyperupcall_sync_dirty_log(struct kvm *kvm, struct kvm_memory_slot *slot);
 
@@ -101,7 +101,7 @@ static inline void kvm_hyperupcall_exit(void) { }
 static inline void kvm_hyperupcall_invalidate_start(struct kvm *kvm,
 						    const struct mmu_notifier_range *range) { }
 static inline void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm,
-						      const struct kvm_memory_slot *slot) { }
+						      struct kvm_memory_slot *slot) { }
 static inline void kvm_hyperupcall_begin_dirty_log(struct kvm *kvm) { }
 static inline void kvm_hyperupcall_sync_dirty_log(struct kvm *kvm,
 						  struct kvm_memory_slot *slot) { }

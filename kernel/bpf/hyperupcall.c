@@ -149,7 +149,8 @@ static int hyperupcall_resolve_call(struct bpf_hyperupcall_load *load, struct bp
 		return 0;
 
 	insn->src_reg = BPF_PSEUDO_KFUNC_CALL;
-	insn->imm = hyperupcall_helper_ids[insn->imm];
+	insn->imm = hyperupcall_helper_ids[array_index_nospec(insn->imm,
+							      __HYPERUPCALL_HELPER_MAX)];
 	return 0;
 }
 
@@ -211,7 +212,7 @@ static int hyperupcall_wait_for(struct ratelimit_state *turns)
 
 /**
  * bpf_hyperupcall_wait - wait until a program may be loaded
- * @turns: how often the guest may load one, or NULL
+ * @turns: how often the guest may load one
  *
  * Where the text of a program was another one's, all CPUs flush their branch
  * predictors: all guests together do that 100 times a second at most, and one of
@@ -228,7 +229,7 @@ int bpf_hyperupcall_wait(struct ratelimit_state *turns)
 	if (!static_branch_unlikely(&bpf_pred_flush_enabled))
 		return 0;
 
-	err = turns ? hyperupcall_wait_for(turns) : 0;
+	err = hyperupcall_wait_for(turns);
 	return err ?: hyperupcall_wait_for(&all_turns);
 }
 EXPORT_SYMBOL_GPL(bpf_hyperupcall_wait);

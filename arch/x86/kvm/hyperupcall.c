@@ -169,7 +169,7 @@ static bool kvm_hyperupcall_has_own_cr0(struct kvm_vcpu *vcpu)
 	return !is_smm(vcpu) && !is_guest_mode(vcpu);
 }
 
-/* Programs that reclaim would ask do not run until the reset is done. */
+/* No program runs at an event until the reset is done. */
 static void kvm_hyperupcall_mark_reset(struct kvm_vcpu *vcpu)
 {
 	WRITE_ONCE(vcpu->arch.hyperupcall.reset, true);
@@ -208,13 +208,13 @@ static bool kvm_hyperupcall_reset_is_due(struct kvm_vcpu *vcpu)
 }
 
 /*
- * A boot vCPU in paged mode whose state is the guest's own. A vCPU that has not
+ * A vCPU in paged mode whose state is the guest's own. A vCPU that has not
  * entered the guest since it was created, or since KVM_SET_HYPERUPCALL_STATE, has
  * the state that the VMM gave it, and gets the rest of it.
  */
 static bool kvm_hyperupcall_may_rewind(struct kvm_vcpu *vcpu)
 {
-	return kvm_vcpu_is_reset_bsp(vcpu) && is_paging(vcpu) &&
+	return is_paging(vcpu) &&
 	       vcpu->stat.exits != READ_ONCE(vcpu->arch.hyperupcall.exits);
 }
 
@@ -239,6 +239,9 @@ void kvm_hyperupcall_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sr
 	struct desc_ptr gdt, idt;
 
 	if (!kvm_has_hyperupcall(vcpu->kvm) || !kvm_hyperupcall_may_rewind(vcpu))
+		return;
+	/* That is a reset, or the CPU goes or comes. */
+	if (!(sregs->cr0 & X86_CR0_PG))
 		return;
 
 	kvm_x86_call(get_gdt)(vcpu, &gdt);
@@ -354,13 +357,14 @@ int kvm_arch_hyperupcall_may_restore(struct kvm *kvm)
  * kvm_arch_hyperupcall_restored - a VM has other hyperupcalls than before
  * @kvm: the VM
  *
- * The VMM may write what it has left out of the boot vCPU's state.
+ * The VMM may write what it has left out of the vCPUs' state.
  */
 void kvm_arch_hyperupcall_restored(struct kvm *kvm)
 {
-	struct kvm_vcpu *vcpu = kvm_hyperupcall_boot_vcpu(kvm);
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
 
-	if (vcpu)
+	kvm_for_each_vcpu(i, vcpu, kvm)
 		WRITE_ONCE(vcpu->arch.hyperupcall.exits, READ_ONCE(vcpu->stat.exits));
 }
 

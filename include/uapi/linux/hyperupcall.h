@@ -33,7 +33,8 @@
  *			or a reserved field not zero
  *	-E2BIG		the struct is too long and its tail is not zero, or it
  *			is longer than a page
- *	-ENOMEM		the host has no memory
+ *	-ENOMEM		the host has no memory; for LOAD also a jump over thousands
+ *			of instructions, which is too long once they are compiled
  *	-EAGAIN		the VMM's thread has a signal to handle; call again
  */
 #ifndef _UAPI_LINUX_HYPERUPCALL_H

@@ -175,6 +175,7 @@ struct kvm_hyperupcall_spent {
  * @policy: what is allowed; constant once there is a vCPU
  * @vcpu_idx: by the id of a vCPU its index; also of ids that no vCPU has
  * @turns: how often the guest may load a program, see bpf_hyperupcall_wait()
+ * @restore_turns: the same for the VMM that restores them
  * @lock: protects what hypercalls change: all that follows but @chains'
  *	readers and what @map_lock protects. See Documentation/virt/kvm/locking.rst
  *	for what it nests in.
@@ -213,6 +214,7 @@ struct kvm_hyperupcall {
 	struct kvm_hyperupcall_policy policy;
 	u16 vcpu_idx[KVM_MAX_VCPU_IDS];
 	struct ratelimit_state turns;
+	struct ratelimit_state restore_turns;
 
 	struct mutex lock;	/* what hypercalls change */
 	struct xarray progs;

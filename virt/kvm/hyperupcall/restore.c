@@ -64,8 +64,7 @@ static int kvm_hyperupcall_restore_insns(struct kvm_hyperupcall *hu,
 	struct kvm_hyperupcall_prog *prog;
 	int err;
 
-	/* The guest's own turns do not count: it stands still until all programs are there. */
-	err = bpf_hyperupcall_wait(NULL);
+	err = bpf_hyperupcall_wait(&hu->restore_turns);
 	prog = err ? ERR_PTR(err) : kvm_hyperupcall_prog_create(hu, bpf, state->flags);
 	if (IS_ERR(prog)) {
 		kvfree(bpf->insns);

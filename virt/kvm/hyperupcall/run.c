@@ -259,7 +259,8 @@ u32 kvm_hyperupcall_run(struct kvm *kvm, const struct hyperupcall_ctx *ctx)
 	u64 start;
 
 	rcu_read_lock();
-	if (!kvm_hyperupcall_may_run(kvm)) {
+	/* Other vCPUs may be in a new kernel before the boot vCPU drops what the old one had. */
+	if (!kvm_hyperupcall_may_run(kvm) || kvm_arch_hyperupcall_reset_pending(kvm)) {
 		rcu_read_unlock();
 		return HYPERUPCALL_NO_OPINION;
 	}

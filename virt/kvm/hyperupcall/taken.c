@@ -433,9 +433,10 @@ void kvm_hyperupcall_invalidate_start(struct kvm *kvm, const struct mmu_notifier
  * @kvm: the VM
  * @slot: the memslot, which no lookup finds any more
  *
- * When it returns, programs do not reach the memslot's pages. May sleep.
+ * When it returns, programs do not reach the memslot's pages, and what they stored is
+ * in its dirty log. May sleep; kvm->slots_lock is held.
  */
-void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot)
+void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, struct kvm_memory_slot *slot)
 {
 	/* Pairs with the release in vm.c. */
 	struct kvm_hyperupcall *hu = smp_load_acquire(&kvm->hyperupcall);
@@ -470,4 +471,6 @@ void kvm_hyperupcall_invalidate_memslot(struct kvm *kvm, const struct kvm_memory
 		synchronize_rcu();
 		kvm_hyperupcall_look_again(hu);
 	}
+	/* A memslot that moves takes its bitmap along, and reports look at other pages. */
+	kvm_hyperupcall_sync_dirty_log(kvm, slot);
 }

@@ -15,6 +15,9 @@
 /* A fifth of what all guests may load: more than a guest's kernel has programs. */
 #define KVM_HYPERUPCALL_LOADS_PER_SECOND	20
 
+/* The guest stands still until all of its programs are there. */
+#define KVM_HYPERUPCALL_RESTORES_PER_SECOND	50
+
 static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 {
 	struct kvm_hyperupcall *hu;
@@ -32,6 +35,7 @@ static struct kvm_hyperupcall *kvm_hyperupcall_alloc(struct kvm *kvm)
 	hu->kvm = kvm;
 	kvm_hyperupcall_default_policy(&hu->policy);
 	ratelimit_state_init(&hu->turns, HZ, KVM_HYPERUPCALL_LOADS_PER_SECOND);
+	ratelimit_state_init(&hu->restore_turns, HZ, KVM_HYPERUPCALL_RESTORES_PER_SECOND);
 	mutex_init(&hu->lock);
 	xa_init_flags(&hu->progs, XA_FLAGS_ALLOC1);
 	xa_init_flags(&hu->links, XA_FLAGS_ALLOC1);

@@ -140,6 +140,19 @@ HUP_TEST(dirty, the_same_page)
 	}
 }
 
+/* A memslot that moves keeps its bitmap, and the region loses its pages. */
+HUP_TEST(dirty, moved_memslot)
+{
+	uint64_t log[WORDS];
+	uint64_t gpa = addr_gva2gpa(self->h->vm, self->mem.gva);
+
+	COPY();
+	store(self->h, self->storer, self->offset, 3, 33);
+	vm_mem_region_move(self->h->vm, SLOT, gpa + BIT_ULL(32));
+	get_log(self->h, variant->protect, log);
+	EXPECT_EQ(true, is_dirty(log, 3));
+}
+
 static uint64_t guest_store_ipis(uint64_t n, uint64_t a1, uint64_t a2,
 				 uint64_t a3)
 {

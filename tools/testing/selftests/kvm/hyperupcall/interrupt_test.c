@@ -45,6 +45,28 @@ HUP_TEST(ipi, consumed_for_halted_target)
 	ipi_stop(h, TARGET);
 }
 
+/*
+ * The VMM has left other control registers for the boot vCPU in its kvm_run page:
+ * the guest that the others are in may be another one than the programs'.
+ */
+HUP_TEST(ipi, not_while_a_reset_is_pending)
+{
+	struct hup *h = self->h;
+	struct kvm_run *run = h->vcpus[SENDER].vcpu->run;
+
+	ASSERT_LT(0, hup_link(h, hup_load_return(h, HYPERUPCALL_CONSUMED),
+			      HYPERUPCALL_EVENT_INTERRUPT));
+	ipi_start_halted(h, THIRD);
+	run->kvm_dirty_regs = KVM_SYNC_X86_SREGS;
+	hup_guest(h, TARGET, guest_send, THIRD, VECTOR, 1, 0);
+	EXPECT_EQ(1, ipi_wait_received(h, THIRD, VECTOR, 1));
+	run->kvm_dirty_regs = 0;
+	hup_guest(h, TARGET, guest_send, THIRD, OTHER_VECTOR, 1, 0);
+	ipi_wait_a_while();
+	EXPECT_EQ(0, self->data->received[THIRD][OTHER_VECTOR]);
+	ipi_stop(h, THIRD);
+}
+
 /* Programs that leave it to others, or say what is no answer. */
 HUP_TEST(ipi, no_opinion)
 {

@@ -329,11 +329,10 @@ HUP_TEST(lifetime, rewound_by_tsc_offset)
 	expect_gone(_metadata, h, &self->r);
 }
 
-/* State of now is no other kernel's, and neither is that of another vCPU. */
-HUP_TEST(lifetime, state_written_back)
+/* The boot vCPU may have stood still since the snapshot. */
+HUP_TEST(lifetime, rewound_by_another_vcpu)
 {
 	struct hup *h = self->h;
-	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
 	struct kvm_vcpu *other = h->vcpus[!variant->boot].vcpu;
 	struct kvm_x86_state *state = vcpu_save_state(other);
 	struct hyperupcall_query q = {};
@@ -341,6 +340,20 @@ HUP_TEST(lifetime, state_written_back)
 	EXPECT_EQ(0, hup_op_on(h, !variant->boot, HYPERUPCALL_QUERY, &q,
 			       sizeof(q)));
 	vcpu_run_complete_io(other);
+	vcpu_load_state(other, state);
+	EXPECT_EQ(self->locked, hup_locked_kb());
+	expect_gone(_metadata, h, &self->r);
+	kvm_x86_state_cleanup(state);
+}
+
+/* State of now is no other kernel's. */
+HUP_TEST(lifetime, state_written_back)
+{
+	struct hup *h = self->h;
+	struct kvm_vcpu *vcpu = h->vcpus[variant->boot].vcpu;
+	struct kvm_vcpu *other = h->vcpus[!variant->boot].vcpu;
+	struct kvm_x86_state *state = vcpu_save_state(other);
+
 	vcpu_load_state(other, state);
 	kvm_x86_state_cleanup(state);
 
