@@ -24,9 +24,8 @@ nests()
 if nests; then
 	echo '-machine pc -accel kvm -cpu host'
 else
-	# thread=multi loses interrupts of nested guests. A kernel that sees the
-	# hypervisor bit takes each Zen for one with TSA, and offers no hyperupcalls.
-	echo "-machine pc -accel tcg,thread=single -cpu ${L1_CPU:-EPYC,-hypervisor}"
+	# thread=multi loses interrupts of nested guests.
+	echo "-machine pc -accel tcg,thread=single -cpu ${L1_CPU:-EPYC}"
 	[ "${1-}" != icount ] ||
 		echo '-icount shift=2,sleep=off -seed 1 -rtc clock=vm'
 fi

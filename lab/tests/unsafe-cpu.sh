@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A CPU that shows a guest's program what others left in its buffers, here one with
-# TSA, gets no hyperupcalls, unless mitigations are off. The kernel takes each Zen
-# with the hypervisor bit for such a CPU.
+# TSA, gets no hyperupcalls, unless mitigations are off.
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/lab/env.sh"
@@ -16,7 +15,7 @@ boot()
 	name=$1 expected=$2
 	shift 2
 	status=0
-	L1_CPU=EPYC "$root/lab/boot.sh" -i -t 300 "$@" "$log$name" \
+	L1_CPU=EPYC-Milan "$root/lab/boot.sh" -i -t 300 "$@" "$log$name" \
 		sh lab/tests/selftest.sh \
 		build/selftests/hyperupcall/window_limit_test || status=$?
 	[ "$status" -eq "$expected" ]

@@ -23,7 +23,7 @@
 
 /* A few programs take long to verify; the others may run for long. */
 #define MAX_VERIFIED	4096
-#define MAX_RUN		(8U * 1024 * 1024)
+#define MAX_RUN		(1024U * 1024)
 
 /* For how many instructions one may count in the length of a run, at most. */
 #define MAX_WEIGHT	257
