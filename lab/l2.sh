@@ -26,6 +26,12 @@ share=/sys/module/kvm/parameters/hyperupcall_reclaim_percent
 # An L2 that is gone is an error of whoever talks to it.
 trap '' PIPE
 
+# A question takes an emulated processor ten times as long as another one.
+let_reclaim_ask()
+{
+	[ ! -e $share ] || [ "$emulated" -eq 0 ] || echo 100 >$share
+}
+
 # What is used while something is measured must not come over 9p. QEMU does not
 # know KVM_CAP_HYPERUPCALL: the module parameter turns hyperupcalls on.
 l2_install()
@@ -45,8 +51,7 @@ l2_install()
 	done
 	# The kernel without the series does not have it.
 	[ ! -e $parameter ] || echo 2 >$parameter
-	# A question takes an emulated processor ten times as long as another one.
-	[ ! -e $share ] || [ "$emulated" -eq 0 ] || echo 100 >$share
+	let_reclaim_ask
 	mkfifo $l2/in $l2/out $l2/monitor.in $l2/monitor.out
 }
 

@@ -21,6 +21,7 @@ finds_lost_pages()
 }
 
 echo 1 >/sys/module/kvm/parameters/hyperupcall
+let_reclaim_ask
 cp "$lab/../build/selftests/hyperupcall/reclaim_race_test" /run/selftest
 expect "nothing is lost" run_test
 expect "insmod of what flushes too late" \

@@ -238,10 +238,9 @@ void kvm_hyperupcall_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sr
 {
 	struct desc_ptr gdt, idt;
 
-	if (!kvm_has_hyperupcall(vcpu->kvm) || !kvm_hyperupcall_may_rewind(vcpu))
-		return;
-	/* That is a reset, or the CPU goes or comes. */
-	if (!(sregs->cr0 & X86_CR0_PG))
+	/* A VMM may start another vCPU with page tables of its own, in a kernel that goes on. */
+	if (!kvm_has_hyperupcall(vcpu->kvm) || !kvm_vcpu_is_reset_bsp(vcpu) ||
+	    !kvm_hyperupcall_may_rewind(vcpu))
 		return;
 
 	kvm_x86_call(get_gdt)(vcpu, &gdt);
