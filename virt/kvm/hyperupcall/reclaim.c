@@ -377,7 +377,7 @@ static enum mmu_notifier_opinion kvm_hyperupcall_query(struct kvm *kvm, unsigned
 enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned long start,
 						       unsigned long end, bool final)
 {
-	enum mmu_notifier_opinion opinion = MMU_NOTIFIER_REFUSE_ALL;
+	enum mmu_notifier_opinion opinion;
 	struct kvm_hyperupcall *hu;
 	u64 begin, credit = 0;
 
@@ -393,6 +393,9 @@ enum mmu_notifier_opinion kvm_hyperupcall_test_discard(struct kvm *kvm, unsigned
 		if (final && opinion == MMU_NOTIFIER_DISCARD)
 			credit = (end - start) / PAGE_SIZE * KVM_HYPERUPCALL_DISCARD_NS;
 		kvm_hyperupcall_spend(hu, kvm_hyperupcall_elapsed(begin), credit);
+	} else {
+		/* The memory may be that of another VM of the process. */
+		opinion = kvm_hyperupcall_veto(kvm, start, end);
 	}
 	migrate_enable();
 

@@ -131,9 +131,9 @@ static const struct field fields[] = {
 	FIELD(header.next_prog, INT_MAX + 2U, -EINVAL),
 	FIELD(header.next_region, ~0, -EINVAL),
 	FIELD(header.next_link, INT_MAX + 2U, -EINVAL),
-	FIELD(header.nr_progs, 0, -EINVAL),
-	FIELD(header.nr_progs, 1, -EINVAL),
 	/* What comes next has flags that no program has, and no region. */
+	FIELD(header.nr_progs, 0, -EOPNOTSUPP),
+	FIELD(header.nr_progs, 1, -EOPNOTSUPP),
 	FIELD(header.nr_progs, 3, -EOPNOTSUPP),
 	FIELD(header.nr_progs, ~0, -EOPNOTSUPP),
 	FIELD(header.nr_regions, 1, -EOPNOTSUPP),
