@@ -96,10 +96,11 @@ static bool kvm_hyperupcall_may_spend(struct kvm_hyperupcall_spent *spent, u64 s
 
 static bool kvm_hyperupcall_may_ask(struct kvm_hyperupcall *hu)
 {
-	bool may = kvm_hyperupcall_may_spend(this_cpu_ptr(&kvm_hyperupcall_spent),
-					     kvm_hyperupcall_cpu_share());
+	struct kvm_hyperupcall_spent *all = this_cpu_ptr(&kvm_hyperupcall_spent);
+	struct kvm_hyperupcall_spent *own = this_cpu_ptr(hu->spent);
+	bool may = kvm_hyperupcall_may_spend(all, kvm_hyperupcall_cpu_share());
 
-	return kvm_hyperupcall_may_spend(this_cpu_ptr(hu->spent), kvm_hyperupcall_vm_share()) && may;
+	return kvm_hyperupcall_may_spend(own, kvm_hyperupcall_vm_share()) && may;
 }
 
 static void kvm_hyperupcall_spend_one(struct kvm_hyperupcall_spent *spent, u64 ns, u64 credit)
