@@ -14,7 +14,7 @@ function value(boot, kind, length_)
 	return ns < 0 ? "error " ns : sprintf("%.2f", ns / per)
 }
 
-$1 != "before" && $1 != "now" || NF != 4 { next }
+$1 != "before" && $1 != "now" || NF != 4 || $3 !~ /^[0-9]+$/ { next }
 
 {
 	table[$1, $2, $3] = $4
