@@ -10,7 +10,8 @@
 #	- the objects that it touches compile, the BPF programs of selftests too.
 #
 # The source stays in build/upstream/linux, with the tag base. $UPSTREAM is the
-# version to get. The last line is "N passed, N failed".
+# version to get, $DEBIAN where from, if not from where this machine has Debian. The
+# last line is "N passed, N failed".
 
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -64,8 +65,9 @@ fetch()
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$linux.new"
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	[ -e "$keyring" ] || keyring=
-	debian=$(mirror)
-	echo "deb${keyring:+ [signed-by=$keyring]} ${debian:-http://deb.debian.org/debian}" \
+	debian=${DEBIAN:-$(mirror)}
+	[ -n "$debian" ] || die "apt has no Debian here: name one with DEBIAN=URL"
+	echo "deb${keyring:+ [signed-by=$keyring]} $debian" \
 		"trixie-backports main" >"$apt/sources.list"
 	apt apt-get update
 	name=$(package)

@@ -84,7 +84,7 @@ int functions_add(const char *prog, const char *name, unsigned long addr)
 	if (within_module(addr, THIS_MODULE))
 		return 0;
 	if (!kernel_was_read())
-		pr_warn_once("nobody has read what programs answer for in Linux %s: see functions.c\n",
+		pr_warn_once("the functions that programs answer for were not read in Linux %s: see functions.c\n",
 			     utsname()->release);
 	if (is_patched(addr)) {
 		pr_err("%s: there is a live patch for %s\n", prog, name);

@@ -197,9 +197,9 @@ static bool kvm_hyperupcall_may_query(struct kvm *kvm)
 
 /*
  * Queries come in any thread. Either a query sees here that all vCPUs have stopped,
- * or kvm_hyperupcall_vcpu_stopped() sees the query. Those that come later are not
- * counted: whoever waits there does so for what runs. Return: false if no program
- * may be asked; there is nothing to end then.
+ * or kvm_hyperupcall_vcpu_stopped() sees the query. Later queries are not counted, so
+ * that the wait there is for those that run. Return: false if no program may be asked;
+ * there is nothing to end then.
  */
 static bool kvm_hyperupcall_begin_query(struct kvm *kvm)
 {

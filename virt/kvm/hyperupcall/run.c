@@ -151,7 +151,7 @@ static void kvm_hyperupcall_charge_end(struct kvm_hyperupcall *hu,
 		atomic64_add(ns - charge->ns, &hu->used_ns);
 }
 
-/* Called under RCU by a run that is about to begin: whoever forbids it waits. */
+/* Called under RCU by a run that is about to begin: a writer waits for a grace period. */
 static bool kvm_hyperupcall_may_run(struct kvm *kvm)
 {
 	return kvm_hyperupcall_on() && !kvm_hyperupcall_logs_no_stores(kvm);
