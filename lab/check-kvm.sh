@@ -10,13 +10,11 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/lab/env.sh"
 cd "$root"
-log=build/log/check-kvm
+check='check-kvm'
+options='-m 4G -t 5400 -a panic_on_warn=0'
 # Of L1's clock; the kernel's kvm/settings has the same.
 limit=120
-
-mkdir -p "$log"
-exec 9>build/log/check-kvm.lock
-flock -n 9 || die "another check-kvm.sh is running here, and the logs are its"
+. lab/two-kernels.sh
 
 # With names: those tests only.
 upstream_tests()
@@ -37,28 +35,11 @@ only()
 	done
 }
 
-# run NAME LIST LIMIT [VARIANT]
-run()
-{
-	start=$(date +%s)
-	status=0
-	VARIANT=${4-} lab/boot.sh -i -c 2 -m 4G -t 5400 -a panic_on_warn=0 \
-		"check-kvm/$1" \
-		sh lab/tests/upstream.sh "$3" "$2" >"$log/$1.log" 2>&1 || status=$?
-	[ -e "$log/$1/l1/output" ] || : >"$log/$1/l1/output"
-	t=$(($(date +%s) - start))
-	printf '%2d:%02d %s\n' $((t / 60)) $((t % 60)) "$1"
-	[ $status -eq 0 ] || {
-		tail -n 3 "$log/$1.log" | sed "s/^/$1: /"
-		: >"$log/failed"
-	}
-}
-
 # run_both SUFFIX LIST LIMIT
 run_both()
 {
-	run "series$1" "$2" "$3" &
-	run "base$1" "$2" "$3" base
+	boot "series$1" '' sh lab/tests/upstream.sh "$3" "$2" &
+	boot "base$1" base sh lab/tests/upstream.sh "$3" "$2" &
 	wait
 }
 
@@ -84,7 +65,7 @@ results()
 }
 
 upstream_tests | only "$@" >"$log/tests"
-rm -rf "$log/failed" "$log/base-again" "$log/series-again"
+rm -rf "$log/base-again" "$log/series-again"
 echo "     $(wc -l <"$log/tests") tests, logs $log/"
 run_both '' "$log/tests" $limit
 nearly_late >"$log/tests-again"
@@ -93,7 +74,8 @@ nearly_late >"$log/tests-again"
 results base
 results series
 status=0
-awk -f lab/check-kvm.awk file=list "$log/tests" \
+sed 's,.*/,,' "$log/tests" >"$log/names"
+awk -f lab/compare.awk file=list "$log/names" \
 	file=base "$log/base.results" file=series "$log/series.results" || status=1
 [ ! -e "$log/failed" ] || status=1
 exit $status
