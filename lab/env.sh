@@ -9,10 +9,12 @@ linux=$build/linux
 # it wants on top of configs/kernel.config, and what for.
 VARIANT=${VARIANT-}
 suffix=${VARIANT:+-$VARIANT}
-# base is the pristine source, the others have the ordinary one's.
-[ "$VARIANT" != base ] || linux=$build/base
-# before is a commit that the caller names.
-[ "$VARIANT" != before ] || linux=$build/before
+case $VARIANT in
+# These are the pristine source, the others have the ordinary one's.
+base | bpf-base)	linux=$build/base ;;
+# A commit that the caller names.
+before)			linux=$build/before ;;
+esac
 # In the tree, so that ccache serves all of them.
 obj=$linux/obj$suffix
 kmake_options=
@@ -51,10 +53,16 @@ step()
 	"$root/lab/step.sh" "$@"
 }
 
+# bpf-base has bpf's fragment and base's.
 fragments()
-{
-	cat "$root/configs/kernel.config" ${VARIANT:+"$root/configs/$VARIANT.config"}
-}
+(
+	cd "$root/configs" || exit
+	case $VARIANT in
+	'')		cat kernel.config ;;
+	bpf-base)	cat kernel.config bpf.config base.config ;;
+	*)		cat kernel.config "$VARIANT.config" ;;
+	esac
+)
 
 # kmake ARGUMENTS...: make in the kernel tree, objects in $obj
 kmake()

@@ -167,8 +167,10 @@ unpack)
 	;;
 build | headers)
 	exclude_objects
-	[ "$VARIANT" != base ] || check_out_base
-	[ "$VARIANT" != before ] || check_out_before
+	case $VARIANT in
+	base | bpf-base)	check_out_base ;;
+	before)			check_out_before ;;
+	esac
 	mkdir -p "$obj"
 	unchanged .hyperupcall-config config_inputs ||
 		step "config$suffix" "configures the kernel" "$0" --configure
