@@ -50,6 +50,15 @@ check-kvm: kernel qemu selftests ## run the kernel's KVM selftests with and with
 	@VARIANT=base lab/kernel.sh build
 	@lab/check-kvm.sh
 
+.PHONY: check-bpf
+check-bpf: tree qemu ## run the kernel's BPF tests with and without the series, compare
+	@VARIANT=bpf lab/kernel.sh build
+	@VARIANT=bpf-base lab/kernel.sh build
+	@VARIANT=bpf-base lab/bpf-tests.sh
+	@VARIANT=bpf lab/bpf-tests.sh modules
+	@VARIANT=bpf-base lab/bpf-tests.sh modules
+	@lab/check-bpf.sh
+
 .PHONY: check-reclaim
 check-reclaim: kernel qemu module ## 10 GiB of guest memory in use under reclaim, in all configurations
 	@SUITE=reclaim lab/check.sh
@@ -123,8 +132,9 @@ upstream-check: packages ## patches/upstream on a current kernel: checkpatch, gi
 .PHONY: clean
 clean: ## remove what was built, keep the sources
 	rm -rf build/linux/obj* build/base/obj* build/before/obj* build/qemu/obj build/qemu-path \
-		build/qemu-probed build/guest build/selftests build/bpftool build/series \
-		build/series-* build/static build/lab build/log build/upstream/linux/obj
+		build/qemu-probed build/guest build/selftests build/bpftool build/bpf-tests \
+		build/series build/series-* build/static build/lab build/log \
+		build/upstream/linux/obj
 
 .PHONY: distclean
 distclean: ## remove build/, with the sources and every commit in build/linux
