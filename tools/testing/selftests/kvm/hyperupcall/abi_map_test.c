@@ -122,68 +122,6 @@ HUP_TEST(abi_map, over_rlimit)
 	EXPECT_EQ(-EDQUOT, hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL));
 }
 
-/* Function-call interrupts of a CPU: its column of a row in /proc/interrupts. */
-static uint64_t function_calls(unsigned int cpu)
-{
-	FILE *f = fopen("/proc/interrupts", "r");
-	char line[1024], *pos, *end;
-	uint64_t n = 0;
-	bool found = false;
-	unsigned int i;
-
-	TEST_ASSERT(f, "cannot read /proc/interrupts");
-	while (!found && fgets(line, sizeof(line), f)) {
-		pos = line + strspn(line, " ");
-		if (strncmp(pos, "CAL:", 4))
-			continue;
-		for (i = 0, pos += 4; i <= cpu; i++, pos = end)
-			n = strtoull(pos, &end, 10);
-		found = true;
-	}
-	fclose(f);
-	TEST_ASSERT(found, "no CAL in /proc/interrupts");
-	return n;
-}
-
-static uint64_t guest_fail_to_map(uint64_t map, uint64_t n, uint64_t a2,
-				  uint64_t a3)
-{
-	uint64_t i;
-
-	for (i = 0; i < n; i++) {
-		if (kvm_hypercall(KVM_HC_HYPERUPCALL, HYPERUPCALL_MAP, map,
-				  sizeof(struct hyperupcall_map), 0) != -EFAULT)
-			break;
-	}
-	return i;
-}
-
-#define NR_CALLS	1000
-
-/* The host interrupts its CPUs for other reasons, now and then. */
-#define OTHER_INTERRUPTS	200
-
-/* A guest interrupts no CPU that has nothing to do with it. */
-HUP_TEST(abi_map, failure_interrupts_no_cpu)
-{
-	struct hup *h = self->h;
-	struct hyperupcall_map *map = h->data.hva;
-	uint64_t before;
-
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "there is no other CPU");
-
-	kvm_pin_this_task_to_pcpu(0);
-	*map = (struct hyperupcall_map) {
-		.gva = HUP_UNMAPPED_GVA,
-		.size = PAGE_SIZE,
-	};
-	before = function_calls(1);
-	EXPECT_EQ(NR_CALLS, hup_guest(h, 0, guest_fail_to_map, h->data.gva,
-				      NR_CALLS, 0, 0));
-	EXPECT_GT(OTHER_INTERRUPTS, function_calls(1) - before);
-}
-
 int main(int argc, char **argv)
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_HYPERUPCALL));

@@ -4,6 +4,7 @@
  * that have nothing to do with the VM: no interrupts. And yet no program sees a page that
  * has left the window, on whatever CPU it was seen before.
  */
+#include <glob.h>
 #include <time.h>
 
 #include "kvm_test_harness.h"
@@ -41,6 +42,38 @@ static uint64_t function_calls(unsigned int cpu)
 	fclose(f);
 	TEST_ASSERT(found, "no CAL in /proc/interrupts");
 	return n;
+}
+
+static bool is_rcu(const char *comm)
+{
+	FILE *f = fopen(comm, "r");
+	char name[32] = "";
+	bool is;
+
+	if (!f)
+		return false;
+	is = fgets(name, sizeof(name), f) &&
+	     (!strcmp(name, "rcu_sched\n") || !strcmp(name, "rcu_preempt\n"));
+	fclose(f);
+	return is;
+}
+
+/* The thread that drives RCU's grace periods. */
+static pid_t rcu_thread(void)
+{
+	pid_t pid = 0;
+	glob_t found;
+	size_t i;
+
+	TEST_ASSERT(!glob("/proc/[0-9]*/comm", 0, NULL, &found),
+		    "cannot read /proc");
+	for (i = 0; i < found.gl_pathc && !pid; i++) {
+		if (is_rcu(found.gl_pathv[i]))
+			pid = atoi(found.gl_pathv[i] + strlen("/proc/"));
+	}
+	globfree(&found);
+	TEST_ASSERT(pid, "RCU has no thread");
+	return pid;
 }
 
 static uint64_t now_ns(void)
@@ -90,10 +123,33 @@ static uint64_t guest_map_and_unmap(uint64_t gva, uint64_t n, uint64_t a2,
 	return i;
 }
 
+/* RCU's thread, and the CPUs that it may run on without this test. */
+struct rcu {
+	pid_t pid;
+	cpu_set_t cpus;
+};
+
+/*
+ * Each UNLOAD waits for grace periods, whose thread is woken with an interrupt of
+ * the CPU that it ran on last. The test lets that be its own.
+ */
+static void pin_rcu(struct rcu *rcu)
+{
+	cpu_set_t busy;
+
+	CPU_ZERO(&busy);
+	CPU_SET(BUSY_CPU, &busy);
+	rcu->pid = rcu_thread();
+	TEST_ASSERT(!sched_getaffinity(rcu->pid, sizeof(rcu->cpus), &rcu->cpus) &&
+		    !sched_setaffinity(rcu->pid, sizeof(busy), &busy),
+		    "cannot move RCU's thread");
+}
+
 FIXTURE(quiet) {
 	struct hup *h;
 	struct hup_mem mem;
 	struct calls *calls;
+	struct rcu rcu;
 	uint64_t start_ns;
 	uint64_t before;
 };
@@ -105,6 +161,7 @@ FIXTURE_SETUP(quiet)
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "the host has one CPU");
 	kvm_pin_this_task_to_pcpu(BUSY_CPU);
+	pin_rcu(&self->rcu);
 	h = hup_create(1);
 	self->h = h;
 	self->mem = hup_add_slot(h, VM_MEM_SRC_ANONYMOUS, STATE_SLOT,
@@ -130,6 +187,7 @@ FIXTURE_TEARDOWN(quiet)
 	EXPECT_GT(OTHER_INTERRUPTS + 10 * seconds, n);
 	TH_LOG("%lu function-call interrupts in %lu s", n, seconds);
 	hup_free(self->h);
+	sched_setaffinity(self->rcu.pid, sizeof(self->rcu.cpus), &self->rcu.cpus);
 }
 
 HUP_TEST(quiet, map_that_fails)
@@ -241,13 +299,18 @@ HUP_TEST(quiet, memslot_deleted)
 	}
 }
 
+/* Two pages of a VM that reclaim asks about one after the other. */
+struct pageout {
+	struct reclaim *r;
+	int step;
+};
+
 /* A program that loads from one page, asked by reclaim, and its CPU. */
 FIXTURE(stale) {
-	struct reclaim *r;
+	struct pageout pageout;
 	struct hup_mem mem;
 	long region;
 	long link;
-	int step;
 };
 
 FIXTURE_SETUP(stale)
@@ -260,7 +323,7 @@ FIXTURE_SETUP(stale)
 		SKIP(return, "the host has one CPU");
 	kvm_pin_this_task_to_pcpu(BUSY_CPU);
 	r = reclaim_create();
-	self->r = r;
+	self->pageout.r = r;
 	r->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT, 2, 0);
 	self->mem = hup_add_slot(r->h, VM_MEM_SRC_ANONYMOUS, RECLAIM_SLOT + 1,
 				 1, 0);
@@ -277,7 +340,7 @@ FIXTURE_SETUP(stale)
 
 FIXTURE_TEARDOWN(stale)
 {
-	reclaim_free(self->r);
+	reclaim_free(self->pageout.r);
 }
 
 /*
@@ -286,31 +349,32 @@ FIXTURE_TEARDOWN(stale)
  */
 static void *pageout_twice(void *arg)
 {
-	FIXTURE_DATA(stale) *self = arg;
+	struct pageout *p = arg;
 
 	kvm_pin_this_task_to_pcpu(QUIET_CPU);
-	reclaim_pageout(reclaim_page(self->r, 0), PAGE_SIZE);
-	WRITE_ONCE(self->step, 1);
-	while (READ_ONCE(self->step) != 2)
+	reclaim_pageout(reclaim_page(p->r, 0), PAGE_SIZE);
+	WRITE_ONCE(p->step, 1);
+	while (READ_ONCE(p->step) != 2)
 		cpu_relax();
-	reclaim_pageout(reclaim_page(self->r, 1), PAGE_SIZE);
+	reclaim_pageout(reclaim_page(p->r, 1), PAGE_SIZE);
 	return NULL;
 }
 
 HUP_TEST(stale, unmap)
 {
 	struct hyperupcall_stats before, after;
-	struct hup *h = self->r->h;
+	struct pageout *p = &self->pageout;
+	struct hup *h = p->r->h;
 	pthread_t thread;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, pageout_twice, self));
-	while (READ_ONCE(self->step) != 1)
+	ASSERT_EQ(0, pthread_create(&thread, NULL, pageout_twice, p));
+	while (READ_ONCE(p->step) != 1)
 		usleep(1000);
 	hup_stats(h, self->link, &before);
 	EXPECT_LT(0, before.runs);
 	EXPECT_EQ(0, before.faults);
 	EXPECT_EQ(0, hup_unmap(h, self->region));
-	WRITE_ONCE(self->step, 2);
+	WRITE_ONCE(p->step, 2);
 	pthread_join(thread, NULL);
 	hup_stats(h, self->link, &after);
 	EXPECT_LT(before.runs, after.runs);
