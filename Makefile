@@ -51,13 +51,14 @@ check-kvm: kernel qemu selftests ## run the kernel's KVM selftests with and with
 	@lab/check-kvm.sh
 
 .PHONY: check-bpf
-check-bpf: tree qemu ## run the kernel's BPF tests with and without the series, compare
+check-bpf: kernel qemu selftests ## run the kernel's BPF tests with and without the series, compare
 	@VARIANT=bpf lab/kernel.sh build
 	@VARIANT=bpf-base lab/kernel.sh build
 	@VARIANT=bpf-base lab/bpf-tests.sh
 	@VARIANT=bpf lab/bpf-tests.sh modules
 	@VARIANT=bpf-base lab/bpf-tests.sh modules
 	@lab/check-bpf.sh
+	@VARIANT=bpf lab/check.sh observe_audit_test
 
 .PHONY: check-reclaim
 check-reclaim: kernel qemu module ## 10 GiB of guest memory in use under reclaim, in all configurations
