@@ -169,12 +169,35 @@ static bool kvm_hyperupcall_has_own_cr0(struct kvm_vcpu *vcpu)
 	return !is_smm(vcpu) && !is_guest_mode(vcpu);
 }
 
-/* No program runs at an event until the reset is done. */
+/* No program of the VM runs at an event until the reset is done. */
 static void kvm_hyperupcall_mark_reset(struct kvm_vcpu *vcpu)
 {
-	WRITE_ONCE(vcpu->arch.hyperupcall.reset, true);
+	if (!vcpu->arch.hyperupcall.reset) {
+		vcpu->arch.hyperupcall.reset = true;
+		atomic_inc(&vcpu->kvm->arch.hyperupcall_resets);
+	}
 	/* Pairs with the barrier in kvm_arch_hyperupcall_reset_pending(). */
 	smp_wmb();
+}
+
+static void kvm_hyperupcall_unmark_reset(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->arch.hyperupcall.reset) {
+		vcpu->arch.hyperupcall.reset = false;
+		atomic_dec(&vcpu->kvm->arch.hyperupcall_resets);
+	}
+}
+
+/**
+ * kvm_hyperupcall_vcpu_destroy - a vCPU ends
+ * @vcpu: the vCPU
+ *
+ * A boot vCPU begins with a reset, even if another one has its id already, and
+ * KVM_CREATE_VCPU fails then.
+ */
+void kvm_hyperupcall_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	kvm_hyperupcall_unmark_reset(vcpu);
 }
 
 /**
@@ -298,7 +321,7 @@ int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu)
 		return -EINTR;
 
 	kvm_clear_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
-	WRITE_ONCE(vcpu->arch.hyperupcall.reset, false);
+	kvm_hyperupcall_unmark_reset(vcpu);
 	return 0;
 }
 
@@ -334,7 +357,8 @@ int kvm_arch_hyperupcall_finish_reset(struct kvm *kvm)
  * them; a reset that came before was one of another kernel.
  *
  * May sleep. Return: zero, or -EBUSY if there is no boot vCPU, if it is in an
- * ioctl, or if it is not in paged mode, not in SMM and not in a nested guest.
+ * ioctl, or if it is not in paged mode, not in SMM and not in a nested guest, or
+ * if a vCPU has still to drop what was registered before.
  */
 int kvm_arch_hyperupcall_may_restore(struct kvm *kvm)
 {
@@ -345,7 +369,8 @@ int kvm_arch_hyperupcall_may_restore(struct kvm *kvm)
 		return -EBUSY;
 
 	vcpu_load(vcpu);
-	if (!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu))
+	if ((!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu)) ||
+	    atomic_read(&kvm->arch.hyperupcall_resets))
 		r = -EBUSY;
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
@@ -386,7 +411,7 @@ bool kvm_arch_hyperupcall_reset_pending(struct kvm *kvm)
 
 	/* KVM_RUN clears a bit after it has set the flag. */
 	smp_rmb();
-	return READ_ONCE(vcpu->arch.hyperupcall.reset);
+	return atomic_read(&kvm->arch.hyperupcall_resets);
 }
 
 /**
@@ -411,7 +436,7 @@ int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 		kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
 		kvm_handle_signal_exit(vcpu);
 	} else {
-		WRITE_ONCE(vcpu->arch.hyperupcall.reset, false);
+		kvm_hyperupcall_unmark_reset(vcpu);
 	}
 	return r;
 }

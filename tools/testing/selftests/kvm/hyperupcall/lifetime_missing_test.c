@@ -7,6 +7,7 @@
 
 #include "kvm_test_harness.h"
 #include "missing_memory.h"
+#include "state_util.h"
 #include "whole_window.h"
 #include "window_programs.h"
 
@@ -27,7 +28,7 @@ static uint64_t guest_call(uint64_t op, uint64_t gva, uint64_t size,
 
 FIXTURE_SETUP(missing)
 {
-	struct hup *h = hup_create(2);
+	struct hup *h = hup_create(3);
 
 	self->h = h;
 	self->uffd = missing_add_slot(h, NR_PAGES, &self->mem);
@@ -155,7 +156,10 @@ HUP_TEST(missing, init_of_boot_vcpu)
 /* What waits for MAP in a thread of its own, until it is over. */
 struct waiter {
 	struct kvm_vcpu *vcpu;
-	struct kvm_sregs sregs;
+	union {
+		struct kvm_sregs sregs;
+		uint64_t tsc;
+	};
 	pthread_t thread;
 	int err;
 	bool over;
@@ -166,6 +170,15 @@ static void *set_sregs(void *arg)
 	struct waiter *w = arg;
 
 	w->err = __vcpu_ioctl(w->vcpu, KVM_SET_SREGS, &w->sregs) ? errno : 0;
+	WRITE_ONCE(w->over, true);
+	return NULL;
+}
+
+static void *set_tsc(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->err = _vcpu_set_msr(w->vcpu, MSR_IA32_TSC, w->tsc) == 1 ? 0 : errno;
 	WRITE_ONCE(w->over, true);
 	return NULL;
 }
@@ -193,70 +206,97 @@ static bool interrupt(struct waiter *w)
 	return READ_ONCE(w->over);
 }
 
+static unsigned int nr_regions(struct hup *h)
+{
+	struct hyperupcall_query q = {};
+
+	TEST_ASSERT(!hup_op_on(h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)), "QUERY");
+	return q.nr_regions;
+}
+
+/* A signal comes to @what while MAP waits. Then MAP gets its memory, and is over. */
+static void interrupt_while_mapping(struct __test_metadata *_metadata,
+				    struct hup *h, int uffd, void *mem,
+				    struct waiter *w, void *(*what)(void *))
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	uint64_t content[512] = {};
+	int i;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	missing_wait(uffd);
+	ASSERT_EQ(0, pthread_create(&w->thread, NULL, what, w));
+	EXPECT_EQ(true, interrupt(w));
+	for (i = 0; i < NR_PAGES; i++)
+		missing_provide(uffd, mem + i * PAGE_SIZE, content);
+	pthread_join(w->thread, NULL);
+	EXPECT_EQ(0, hup_join(h, 1));
+	EXPECT_EQ(1, nr_regions(h));
+}
+
 /*
  * Who resets the boot vCPU while MAP waits for the VMM is interrupted by a
  * signal, and has still to be told that the reset is over.
  */
 HUP_TEST(missing, reset_interrupted)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct waiter w = { .vcpu = self->h->vcpus[0].vcpu };
-	struct hyperupcall_query q = {};
-	uint64_t content[512] = {};
 	struct kvm_sregs sregs;
-	int i;
 
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	missing_wait(self->uffd);
 	vcpu_sregs_get(w.vcpu, &sregs);
 	w.sregs = sregs;
 	w.sregs.cr0 &= ~X86_CR0_PG;
 	w.sregs.efer = 0;
 	w.sregs.cs.l = 0;
 	w.sregs.cs.db = 1;
-	ASSERT_EQ(0, pthread_create(&w.thread, NULL, set_sregs, &w));
-	EXPECT_EQ(true, interrupt(&w));
-	for (i = 0; i < NR_PAGES; i++)
-		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
-				content);
-	pthread_join(w.thread, NULL);
+	interrupt_while_mapping(_metadata, self->h, self->uffd, self->mem.hva, &w,
+				set_sregs);
 	EXPECT_EQ(EINTR, w.err);
-	EXPECT_EQ(0, hup_join(self->h, 1));
-	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
-	EXPECT_EQ(1, q.nr_regions);
 
 	/* Paged mode again; the reset is not forgotten. */
 	vcpu_sregs_set(w.vcpu, &sregs);
-	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
-	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(0, nr_regions(self->h));
 }
 
 /* The same on the way into the guest, as after INIT. */
 HUP_TEST(missing, init_interrupted)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	struct waiter w = { .vcpu = self->h->vcpus[0].vcpu };
-	struct hyperupcall_query q = {};
-	uint64_t content[512] = {};
-	int i;
 
-	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
-	missing_wait(self->uffd);
 	hup_send_init(self->h, 0);
-	ASSERT_EQ(0, pthread_create(&w.thread, NULL, run_vcpu_once, &w));
-	EXPECT_EQ(true, interrupt(&w));
-	for (i = 0; i < NR_PAGES; i++)
-		missing_provide(self->uffd, self->mem.hva + i * PAGE_SIZE,
-				content);
-	pthread_join(w.thread, NULL);
+	interrupt_while_mapping(_metadata, self->h, self->uffd, self->mem.hva, &w,
+				run_vcpu_once);
 	EXPECT_EQ(EINTR, w.err);
-	EXPECT_EQ(0, hup_join(self->h, 1));
-	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
-	EXPECT_EQ(1, q.nr_regions);
 
 	run_vcpu(w.vcpu);
-	ASSERT_EQ(0, hup_op_on(self->h, 1, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	EXPECT_EQ(0, nr_regions(self->h));
+}
+
+/*
+ * A VMM goes back to a snapshot with another vCPU than the boot vCPU. Until what
+ * is there has been dropped, there is no room for what the snapshot had.
+ */
+HUP_TEST(missing, rewind_interrupted)
+{
+	struct waiter w = { .vcpu = self->h->vcpus[2].vcpu };
+	struct kvm_hyperupcall_state_header none = {
+		.magic = KVM_HYPERUPCALL_STATE_MAGIC,
+		.version = KVM_HYPERUPCALL_STATE_VERSION,
+		.next_region = 1,
+	};
+	struct hyperupcall_query q = {};
+
+	state_seal(&none, sizeof(none));
+	w.tsc = vcpu_get_msr(w.vcpu, MSR_IA32_TSC);
+	ASSERT_EQ(0, hup_op_on(self->h, 2, HYPERUPCALL_QUERY, &q, sizeof(q)));
+	interrupt_while_mapping(_metadata, self->h, self->uffd, self->mem.hva, &w,
+				set_tsc);
+	EXPECT_EQ(0, w.err);
+	EXPECT_EQ(-EBUSY, state_set(self->h, &none, sizeof(none)));
+
+	ASSERT_EQ(0, hup_op_on(self->h, 2, HYPERUPCALL_QUERY, &q, sizeof(q)));
 	EXPECT_EQ(0, q.nr_regions);
+	EXPECT_EQ(0, state_set(self->h, &none, sizeof(none)));
 }
 
 FIXTURE(much) {
