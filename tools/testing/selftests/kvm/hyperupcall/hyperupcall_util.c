@@ -472,6 +472,25 @@ uint64_t hup_run(struct hup *h, uint32_t prog, uint64_t data0, uint64_t data1,
 	return run.retval;
 }
 
+/* Registers of a vCPU that has been reset, as far as KVM tells by them. */
+void hup_leave_paged_mode(struct kvm_sregs *sregs)
+{
+	sregs->cr0 &= ~X86_CR0_PG;
+	sregs->efer = 0;
+	sregs->cs.l = 0;
+	sregs->cs.db = 1;
+}
+
+void hup_set_smm(struct kvm_vcpu *vcpu, bool smm)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(vcpu, &events);
+	events.flags = KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = smm;
+	vcpu_events_set(vcpu, &events);
+}
+
 /* The vCPU is then as it was, for the agent. */
 void hup_reset_vcpu(struct hup *h, unsigned int vcpu_id)
 {
@@ -480,10 +499,7 @@ void hup_reset_vcpu(struct hup *h, unsigned int vcpu_id)
 
 	vcpu_sregs_get(vcpu, &sregs);
 	reset = sregs;
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
-	reset.cs.db = 1;
+	hup_leave_paged_mode(&reset);
 	vcpu_sregs_set(vcpu, &reset);
 	vcpu_sregs_set(vcpu, &sregs);
 }

@@ -82,6 +82,8 @@ void hup_release(struct hup *h);
 void hup_free(struct hup *h);
 struct hup_mem hup_add_slot(struct hup *h, enum vm_mem_backing_src_type type,
 			    uint32_t slot, unsigned int npages, uint32_t flags);
+void hup_leave_paged_mode(struct kvm_sregs *sregs);
+void hup_set_smm(struct kvm_vcpu *vcpu, bool smm);
 /* What a VMM does at a reset: the vCPU leaves paged mode. */
 void hup_reset_vcpu(struct hup *h, unsigned int vcpu);
 /* INIT, which is taken in when the vCPU runs or is asked for its state. */

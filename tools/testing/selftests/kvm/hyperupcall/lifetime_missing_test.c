@@ -245,10 +245,7 @@ HUP_TEST(missing, reset_interrupted)
 
 	vcpu_sregs_get(w.vcpu, &sregs);
 	w.sregs = sregs;
-	w.sregs.cr0 &= ~X86_CR0_PG;
-	w.sregs.efer = 0;
-	w.sregs.cs.l = 0;
-	w.sregs.cs.db = 1;
+	hup_leave_paged_mode(&w.sregs);
 	interrupt_while_mapping(_metadata, self->h, self->uffd, self->mem.hva, &w,
 				set_sregs);
 	EXPECT_EQ(EINTR, w.err);

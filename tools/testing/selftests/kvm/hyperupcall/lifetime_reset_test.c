@@ -219,16 +219,6 @@ HUP_TEST(lifetime, reset_in_nested_guest)
 	expect_gone(_metadata, h, &self->r);
 }
 
-static void set_smm(struct kvm_vcpu *vcpu, bool smm)
-{
-	struct kvm_vcpu_events events;
-
-	vcpu_events_get(vcpu, &events);
-	events.flags = KVM_VCPUEVENT_VALID_SMM;
-	events.smi.smm = smm;
-	vcpu_events_set(vcpu, &events);
-}
-
 /* The same in SMM, which has paging off most of the time. */
 HUP_TEST(lifetime, reset_in_smm)
 {
@@ -239,15 +229,12 @@ HUP_TEST(lifetime, reset_in_smm)
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
 	save_vcpu(vcpu, &saved);
-	set_smm(vcpu, true);
+	hup_set_smm(vcpu, true);
 	sregs = saved.sregs;
-	sregs.cr0 &= ~X86_CR0_PG;
-	sregs.efer = 0;
-	sregs.cs.l = 0;
-	sregs.cs.db = 1;
+	hup_leave_paged_mode(&sregs);
 	vcpu_sregs_set(vcpu, &sregs);
 	EXPECT_LT(self->locked, hup_locked_kb());
-	set_smm(vcpu, false);
+	hup_set_smm(vcpu, false);
 	EXPECT_EQ(self->locked, hup_locked_kb());
 
 	restore_vcpu(vcpu, &saved);
@@ -271,18 +258,15 @@ HUP_TEST(lifetime, restored_in_smm)
 	save_vcpu(vcpu, &saved);
 
 	sregs = saved.sregs;
-	sregs.cr0 &= ~X86_CR0_PG;
-	sregs.efer = 0;
-	sregs.cs.l = 0;
-	sregs.cs.db = 1;
+	hup_leave_paged_mode(&sregs);
 	vcpu_sregs_set(vcpu, &sregs);
 	EXPECT_EQ(-EBUSY, state_set(h, state, size));
-	set_smm(vcpu, true);
+	hup_set_smm(vcpu, true);
 	EXPECT_EQ(0, state_set(h, state, size));
 	/* What the VMM writes once more. */
 	vcpu_sregs_set(vcpu, &sregs);
 	vcpu_sregs_set(vcpu, &saved.sregs);
-	set_smm(vcpu, false);
+	hup_set_smm(vcpu, false);
 	restore_vcpu(vcpu, &saved);
 	expect_there(_metadata, h, &self->r);
 	free(state);

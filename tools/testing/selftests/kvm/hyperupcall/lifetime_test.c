@@ -189,9 +189,7 @@ HUP_TEST(lifetime, reset_after_triple_fault)
 	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_SHUTDOWN);
 
 	vcpu_sregs_get(vcpu, &reset);
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
+	hup_leave_paged_mode(&reset);
 	vcpu_sregs_set(vcpu, &reset);
 	EXPECT_EQ(self->locked, hup_locked_kb());
 	vcpu_sregs_set(vcpu, &sregs);
@@ -221,10 +219,7 @@ HUP_TEST(lifetime, registered_while_boot_vcpu_is_off)
 
 	vcpu_sregs_get(boot, &sregs);
 	reset = sregs;
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
-	reset.cs.db = 1;
+	hup_leave_paged_mode(&reset);
 	vcpu_sregs_set(boot, &reset);
 
 	memcpy(h->insns.hva, insns, sizeof(insns));

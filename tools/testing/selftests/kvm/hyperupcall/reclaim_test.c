@@ -325,16 +325,6 @@ HUP_TEST(reclaim, reset_with_the_next_run)
 	EXPECT_EQ(2, r->data->asked[0]);
 }
 
-static void set_smm(struct kvm_vcpu *vcpu, bool smm)
-{
-	struct kvm_vcpu_events events;
-
-	vcpu_events_get(vcpu, &events);
-	events.flags = KVM_VCPUEVENT_VALID_SMM;
-	events.smi.smm = smm;
-	vcpu_events_set(vcpu, &events);
-}
-
 /*
  * The boot vCPU is in SMM when the VMM resets the VM, in the order in which VMMs
  * write the state of vCPUs. Another vCPU waits for the boot vCPU, which has not
@@ -348,15 +338,12 @@ HUP_TEST(reclaim, reset_in_smm)
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_SMM));
 	reclaim_answer(r, 0, DISCARD, DISCARD);
-	set_smm(vcpu, true);
+	hup_set_smm(vcpu, true);
 	vcpu_sregs_get(vcpu, &sregs);
 	reset = sregs;
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
-	reset.cs.db = 1;
+	hup_leave_paged_mode(&reset);
 	vcpu_sregs_set(vcpu, &reset);
-	set_smm(vcpu, false);
+	hup_set_smm(vcpu, false);
 
 	reclaim_pageout(reclaim_page(r, 0), PAGE_SIZE);
 	EXPECT_EQ(1, *reclaim_page(r, 0));

@@ -311,10 +311,7 @@ HUP_TEST(state, before_vcpus)
 	hup_add_vcpus(h);
 	vcpu_sregs_get(h->vcpus[0].vcpu, &sregs);
 	reset = sregs;
-	reset.cr0 &= ~X86_CR0_PG;
-	reset.efer = 0;
-	reset.cs.l = 0;
-	reset.cs.db = 1;
+	hup_leave_paged_mode(&reset);
 	vcpu_sregs_set(h->vcpus[0].vcpu, &reset);
 	EXPECT_EQ(-EBUSY, state_set(h, &self->s, sizeof(self->s)));
 	EXPECT_EQ(self->locked, hup_locked_kb());

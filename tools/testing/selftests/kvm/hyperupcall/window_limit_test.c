@@ -23,9 +23,33 @@ static long map_page(struct hup *h)
 	return hup_map(h, h->data.gva, PAGE_SIZE, 0, NULL);
 }
 
-FIXTURE(window_limit) {
+struct vms {
 	struct hup *vms[MAX_VMS];
 	unsigned int nr;
+};
+
+/* VM after VM gets a window, until there is none. One that goes leaves its own. */
+static void take_all(struct __test_metadata *_metadata, struct vms *v,
+		     unsigned long max)
+{
+	long r = 1;
+
+	while (v->nr <= max) {
+		v->vms[v->nr] = hup_create(1);
+		r = map_page(v->vms[v->nr++]);
+		if (r < 0)
+			break;
+	}
+	EXPECT_EQ(-ENOMEM, r);
+	EXPECT_EQ(max + 1, v->nr);
+
+	hup_free(v->vms[0]);
+	v->vms[0] = v->vms[--v->nr];
+	EXPECT_LT(0, map_page(v->vms[0]));
+}
+
+FIXTURE(window_limit) {
+	struct vms vms;
 };
 
 FIXTURE_SETUP(window_limit)
@@ -34,30 +58,18 @@ FIXTURE_SETUP(window_limit)
 
 FIXTURE_TEARDOWN(window_limit)
 {
-	while (self->nr)
-		hup_free(self->vms[--self->nr]);
+	while (self->vms.nr)
+		hup_free(self->vms.vms[--self->vms.nr]);
 }
 
 HUP_TEST(window_limit, all_taken)
 {
 	unsigned long max = max_windows();
-	long r = 1;
 
 	if (max >= MAX_VMS)
 		SKIP(return, "a host with too much memory");
 
-	while (self->nr <= max) {
-		self->vms[self->nr] = hup_create(1);
-		r = map_page(self->vms[self->nr++]);
-		if (r < 0)
-			break;
-	}
-	EXPECT_EQ(-ENOMEM, r);
-	EXPECT_EQ(max + 1, self->nr);
-
-	hup_free(self->vms[0]);
-	self->vms[0] = self->vms[--self->nr];
-	EXPECT_LT(0, map_page(self->vms[0]));
+	take_all(_metadata, &self->vms, max);
 }
 
 /* A VMM that is not root's, and shares the host with others. */
@@ -65,7 +77,6 @@ HUP_TEST(window_limit, all_of_one_user)
 {
 	unsigned long max = (max_windows() + 1) / 2;
 	struct hup *mine;
-	long r = 1;
 
 	if (max >= MAX_VMS)
 		SKIP(return, "a host with too much memory");
@@ -75,18 +86,7 @@ HUP_TEST(window_limit, all_of_one_user)
 	ASSERT_EQ(0, chmod("/dev/kvm", 0666));
 	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
 
-	while (self->nr <= max) {
-		self->vms[self->nr] = hup_create(1);
-		r = map_page(self->vms[self->nr++]);
-		if (r < 0)
-			break;
-	}
-	EXPECT_EQ(-ENOMEM, r);
-	EXPECT_EQ(max + 1, self->nr);
-
-	hup_free(self->vms[0]);
-	self->vms[0] = self->vms[--self->nr];
-	EXPECT_LT(0, map_page(self->vms[0]));
+	take_all(_metadata, &self->vms, max);
 	hup_free(mine);
 }
 
