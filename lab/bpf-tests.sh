@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Builds the kernel's own BPF tests, from the pristine source and once for both
-# kernels of lab/check-bpf.sh, into build/bpf-tests: test_verifier, and
+# kernels of lab/check-bpf.sh, into build/bpf-tests: test_verifier, veristat, and
 # test_progs with the files that lab/bpf-tests lists. Their Makefile takes all
 # files that it finds, so it finds a copy without the others.
 #
@@ -87,7 +87,7 @@ unpack()
 compile()
 {
 	unpack
-	tests_make test_verifier test_progs
+	tests_make test_verifier test_progs veristat
 	# Without a disassembler, what looks at the JIT's code skips.
 	grep -qx feature-llvm=1 "$out/FEATURE-DUMP.selftests" ||
 		die "the tests were built without LLVM's libraries"

@@ -47,8 +47,22 @@ run_test_bpf()
 	report test_bpf
 }
 
+# What the verifier says of each program of each object, and how long it takes:
+# numbers in veristat.csv. An object that it cannot open, where one means it to be
+# so, ends veristat.
+run_veristat()
+{
+	for object in *.bpf.o; do
+		timeout -k 5 $limit ./veristat -o csv -e file,prog,verdict,insns,states \
+			"$object" 2>>"$results/veristat.log" | sed 1d
+	done >"$results/veristat.csv"
+	ended veristat $?
+	awk -F , '{ print "veristat/" $1 "/" $2, $3 == "success" ? "passed" : "failed" }' \
+		"$results/veristat.csv"
+}
+
 mkdir /run/bpf
-cp build/bpf-tests/test_verifier build/bpf-tests/test_progs \
+cp build/bpf-tests/test_verifier build/bpf-tests/test_progs build/bpf-tests/veristat \
 	build/bpf-tests/*.bpf.o "$modules"/*/*.ko /run/bpf/
 cd /run/bpf || exit
 mount -t bpf bpf /sys/fs/bpf
@@ -57,4 +71,5 @@ mount -t tracefs tracefs /sys/kernel/tracing
 run test_verifier
 run_test_bpf
 run test_progs
+run_veristat
 exit $failed
