@@ -23,6 +23,8 @@ int kvm_hyperupcall_available(void);
 int kvm_hyperupcall_enable(struct kvm *kvm, struct kvm_enable_cap *cap);
 void kvm_hyperupcall_add_vcpu(struct kvm_vcpu *vcpu);
 int kvm_hyperupcall_refuse(struct kvm *kvm);
+void kvm_hyperupcall_want_reset(struct kvm *kvm);
+bool kvm_hyperupcall_wants_reset(struct kvm *kvm);
 int kvm_hyperupcall_reset(struct kvm *kvm);
 void kvm_hyperupcall_drop_all(struct kvm *kvm);
 void kvm_hyperupcall_create_debugfs(struct kvm *kvm);

@@ -169,35 +169,12 @@ static bool kvm_hyperupcall_has_own_cr0(struct kvm_vcpu *vcpu)
 	return !is_smm(vcpu) && !is_guest_mode(vcpu);
 }
 
-/* No program of the VM runs at an event until the reset is done. */
+/* No program of the VM runs at an event until the reset is done, by whoever. */
 static void kvm_hyperupcall_mark_reset(struct kvm_vcpu *vcpu)
 {
-	if (!vcpu->arch.hyperupcall.reset) {
-		vcpu->arch.hyperupcall.reset = true;
-		atomic_inc(&vcpu->kvm->arch.hyperupcall_resets);
-	}
+	kvm_hyperupcall_want_reset(vcpu->kvm);
 	/* Pairs with the barrier in kvm_arch_hyperupcall_reset_pending(). */
 	smp_wmb();
-}
-
-static void kvm_hyperupcall_unmark_reset(struct kvm_vcpu *vcpu)
-{
-	if (vcpu->arch.hyperupcall.reset) {
-		vcpu->arch.hyperupcall.reset = false;
-		atomic_dec(&vcpu->kvm->arch.hyperupcall_resets);
-	}
-}
-
-/**
- * kvm_hyperupcall_vcpu_destroy - a vCPU ends
- * @vcpu: the vCPU
- *
- * A boot vCPU begins with a reset, even if another one has its id already, and
- * KVM_CREATE_VCPU fails then.
- */
-void kvm_hyperupcall_vcpu_destroy(struct kvm_vcpu *vcpu)
-{
-	kvm_hyperupcall_unmark_reset(vcpu);
 }
 
 /**
@@ -216,7 +193,8 @@ void kvm_hyperupcall_vcpu_destroy(struct kvm_vcpu *vcpu)
  */
 void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
 {
-	if ((cr0 & X86_CR0_PG) || !kvm_vcpu_is_reset_bsp(vcpu))
+	/* A vCPU that is being created may have the boot vCPU's id, which is an error. */
+	if ((cr0 & X86_CR0_PG) || vcpu != kvm_hyperupcall_boot_vcpu(vcpu->kvm))
 		return;
 
 	if (kvm_hyperupcall_has_own_cr0(vcpu))
@@ -226,8 +204,9 @@ void kvm_hyperupcall_request_reset(struct kvm_vcpu *vcpu, unsigned long cr0)
 
 static bool kvm_hyperupcall_reset_is_due(struct kvm_vcpu *vcpu)
 {
-	return vcpu->arch.hyperupcall.reset ||
-	       (!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu));
+	return kvm_hyperupcall_wants_reset(vcpu->kvm) ||
+	       (kvm_vcpu_is_reset_bsp(vcpu) && !is_paging(vcpu) &&
+		kvm_hyperupcall_has_own_cr0(vcpu));
 }
 
 /*
@@ -317,11 +296,11 @@ int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu)
 	    !kvm_hyperupcall_reset_is_due(vcpu))
 		return 0;
 
+	kvm_hyperupcall_mark_reset(vcpu);
 	if (kvm_hyperupcall_reset(vcpu->kvm))
 		return -EINTR;
 
 	kvm_clear_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
-	kvm_hyperupcall_unmark_reset(vcpu);
 	return 0;
 }
 
@@ -357,8 +336,7 @@ int kvm_arch_hyperupcall_finish_reset(struct kvm *kvm)
  * them; a reset that came before was one of another kernel.
  *
  * May sleep. Return: zero, or -EBUSY if there is no boot vCPU, if it is in an
- * ioctl, or if it is not in paged mode, not in SMM and not in a nested guest, or
- * if a vCPU has still to drop what was registered before.
+ * ioctl, or if it is not in paged mode, not in SMM and not in a nested guest.
  */
 int kvm_arch_hyperupcall_may_restore(struct kvm *kvm)
 {
@@ -369,8 +347,7 @@ int kvm_arch_hyperupcall_may_restore(struct kvm *kvm)
 		return -EBUSY;
 
 	vcpu_load(vcpu);
-	if ((!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu)) ||
-	    atomic_read(&kvm->arch.hyperupcall_resets))
+	if (!is_paging(vcpu) && kvm_hyperupcall_has_own_cr0(vcpu))
 		r = -EBUSY;
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
@@ -411,7 +388,7 @@ bool kvm_arch_hyperupcall_reset_pending(struct kvm *kvm)
 
 	/* KVM_RUN clears a bit after it has set the flag. */
 	smp_rmb();
-	return atomic_read(&kvm->arch.hyperupcall_resets);
+	return kvm_hyperupcall_wants_reset(kvm);
 }
 
 /**
@@ -427,6 +404,8 @@ int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 	if (!kvm_hyperupcall_reset_is_due(vcpu))
 		return 0;
 
+	/* The guest may have written CR0, and the lock may be somebody's for long. */
+	kvm_hyperupcall_mark_reset(vcpu);
 	/* Memslot updates wait for SRCU. */
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	r = kvm_hyperupcall_reset(vcpu->kvm);
@@ -435,8 +414,6 @@ int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 	if (r) {
 		kvm_make_request(KVM_REQ_HYPERUPCALL_RESET, vcpu);
 		kvm_handle_signal_exit(vcpu);
-	} else {
-		kvm_hyperupcall_unmark_reset(vcpu);
 	}
 	return r;
 }

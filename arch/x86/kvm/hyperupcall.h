@@ -22,7 +22,6 @@ int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu);
 int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu);
 void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu);
-void kvm_hyperupcall_vcpu_destroy(struct kvm_vcpu *vcpu);
 bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
 				  const struct kvm_lapic_irq *irq);
 bool kvm_hyperupcall_spares_yield(struct kvm_vcpu *target);
@@ -77,7 +76,6 @@ static inline int kvm_hyperupcall_finish_reset(struct kvm_vcpu *vcpu) { return 0
 static inline int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu) { return 0; }
 static inline void kvm_hyperupcall_vcpu_load(struct kvm_vcpu *vcpu) { }
 static inline void kvm_hyperupcall_vcpu_put(struct kvm_vcpu *vcpu) { }
-static inline void kvm_hyperupcall_vcpu_destroy(struct kvm_vcpu *vcpu) { }
 
 static inline bool kvm_hyperupcall_consumes_ipi(struct kvm_vcpu *sender, struct kvm_vcpu *target,
 						const struct kvm_lapic_irq *irq)

@@ -253,6 +253,8 @@ static int kvm_hyperupcall_call(struct kvm_hyperupcall *hu, struct kvm_vcpu *vcp
 	if (mutex_lock_killable(&hu->lock))
 		return -EAGAIN;
 
+	/* A late reset would take what a new kernel registers. */
+	kvm_hyperupcall_finish_resets(hu);
 	r = op->call(hu, vcpu, args);
 	if (op->out && (!r || op->out_on_error) &&
 	    kvm_arch_hyperupcall_write(vcpu, gva, args, op->size)) {

@@ -191,6 +191,8 @@ struct kvm_hyperupcall_spent {
  * @nr_regions: how many
  * @next_region: as @next_prog
  * @nr_pages: pages of all regions
+ * @resets: how often the guest's kernel may have gone; written without the lock
+ * @resets_done: how many of these are over
  * @period_ns: when the current second of the budget began
  * @used_ns: time that all links and TEST_RUN ran for in this second
  * @spent: time that RECLAIM and AGING of this VM took, a CPU each
@@ -229,6 +231,8 @@ struct kvm_hyperupcall {
 	u32 nr_regions;
 	u32 next_region;
 	unsigned long nr_pages;
+	atomic_t resets;
+	int resets_done;
 	atomic64_t period_ns;
 	atomic64_t used_ns;
 	struct kvm_hyperupcall_spent __percpu *spent;
@@ -340,5 +344,6 @@ u64 kvm_hyperupcall_budget_left(struct kvm_hyperupcall *hu);
 bool kvm_hyperupcall_refused(struct kvm *kvm);
 int kvm_hyperupcall_get_window(struct kvm_hyperupcall *hu);
 void kvm_hyperupcall_clear(struct kvm_hyperupcall *hu);
+void kvm_hyperupcall_finish_resets(struct kvm_hyperupcall *hu);
 
 #endif /* __KVM_HYPERUPCALL_INTERNAL_H */

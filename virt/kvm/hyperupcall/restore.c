@@ -445,6 +445,7 @@ long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state
 	r = -EINTR;
 	if (mutex_lock_killable(&hu->lock))
 		goto free;
+	kvm_hyperupcall_finish_resets(hu);
 	r = kvm_hyperupcall_restore_locked(hu, buf, args.size);
 	mutex_unlock(&hu->lock);
 free:

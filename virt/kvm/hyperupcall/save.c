@@ -208,6 +208,7 @@ long kvm_hyperupcall_save(struct kvm *kvm, struct kvm_hyperupcall_state __user *
 		return r;
 	if (mutex_lock_killable(&hu->lock))
 		return -EINTR;
+	kvm_hyperupcall_finish_resets(hu);
 	r = kvm_hyperupcall_alloc_state(&w, hu);
 	mutex_unlock(&hu->lock);
 	if (r)

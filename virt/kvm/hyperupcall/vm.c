@@ -195,6 +195,48 @@ void kvm_hyperupcall_clear(struct kvm_hyperupcall *hu)
 }
 
 /**
+ * kvm_hyperupcall_want_reset - the guest's kernel may be gone
+ * @kvm: the VM
+ *
+ * No program runs at an event, and the VM's state is not saved, before the next
+ * kvm_hyperupcall_reset(). Called in any context.
+ */
+void kvm_hyperupcall_want_reset(struct kvm *kvm)
+{
+	if (kvm->hyperupcall)
+		atomic_inc(&kvm->hyperupcall->resets);
+}
+
+/**
+ * kvm_hyperupcall_wants_reset - whether a reset is still to be done
+ * @kvm: the VM
+ *
+ * Called in any context.
+ */
+bool kvm_hyperupcall_wants_reset(struct kvm *kvm)
+{
+	struct kvm_hyperupcall *hu = kvm->hyperupcall;
+
+	return hu && atomic_read(&hu->resets) != READ_ONCE(hu->resets_done);
+}
+
+/* A reset that is wanted meanwhile is another one; hu->lock is held. */
+static void kvm_hyperupcall_reset_locked(struct kvm_hyperupcall *hu)
+{
+	int resets = atomic_read(&hu->resets);
+
+	kvm_hyperupcall_clear(hu);
+	WRITE_ONCE(hu->resets_done, resets);
+}
+
+/* What a vCPU has left to be dropped when a signal came; hu->lock is held. */
+void kvm_hyperupcall_finish_resets(struct kvm_hyperupcall *hu)
+{
+	if (kvm_hyperupcall_wants_reset(hu->kvm))
+		kvm_hyperupcall_reset_locked(hu);
+}
+
+/**
  * kvm_hyperupcall_reset - the guest's kernel is gone
  * @kvm: the VM
  *
@@ -213,7 +255,7 @@ int kvm_hyperupcall_reset(struct kvm *kvm)
 
 	if (mutex_lock_interruptible(&hu->lock))
 		return -EINTR;
-	kvm_hyperupcall_clear(hu);
+	kvm_hyperupcall_reset_locked(hu);
 	mutex_unlock(&hu->lock);
 	return 0;
 }
