@@ -19,6 +19,8 @@
 #include <linux/sched/user.h>
 #include <asm/extable.h>
 
+#include "user_share.h"
+
 bool bpf_hyperupcall_allowed __read_mostly;
 
 /**
@@ -234,8 +236,8 @@ int bpf_hyperupcall_wait(struct ratelimit_state *turns)
 }
 EXPORT_SYMBOL_GPL(bpf_hyperupcall_wait);
 
-/* Bytes of machine code of all guests' programs. */
-static atomic_long_t hyperupcall_text;
+/* Bytes of machine code of guests' programs. */
+static struct bpf_user_share hyperupcall_text = BPF_USER_SHARE_INIT(hyperupcall_text);
 
 static u32 hyperupcall_func_size(const struct bpf_prog *func)
 {
@@ -255,8 +257,12 @@ static bool hyperupcall_charge(struct bpf_prog *prog)
 
 	for (i = 1; i < prog->aux->real_func_cnt; i++)
 		size += hyperupcall_func_size(prog->aux->func[i]);
+	if (!bpf_user_share_charge(&hyperupcall_text, prog->aux->user->uid, size,
+				   READ_ONCE(bpf_jit_limit) / 2))
+		return false;
+
 	prog->aux->guest_text = size;
-	return atomic_long_add_return(size, &hyperupcall_text) <= READ_ONCE(bpf_jit_limit) / 2;
+	return true;
 }
 
 /**
@@ -265,7 +271,8 @@ static bool hyperupcall_charge(struct bpf_prog *prog)
  */
 void bpf_hyperupcall_uncharge(struct bpf_prog_aux *aux)
 {
-	atomic_long_sub(aux->guest_text, &hyperupcall_text);
+	if (aux->guest_text)
+		bpf_user_share_uncharge(&hyperupcall_text, aux->user->uid, aux->guest_text);
 }
 
 /**

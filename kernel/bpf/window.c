@@ -28,19 +28,17 @@
  */
 #include <linux/bitmap.h>
 #include <linux/bpf_window.h>
-#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/uidgid.h>
 #include <linux/vmalloc.h>
-#include <linux/xarray.h>
 #include <asm/tlbflush.h>
+
+#include "user_share.h"
 
 /* A window starts somewhere in its first page table. */
 #define BPF_WINDOW_TABLES	((SZ_4G >> PMD_SHIFT) + 1)
@@ -66,10 +64,7 @@ struct bpf_window {
 /* A guest makes its VM's window come, and its VMM may go: text is patched less often. */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(bpf_window_key, HZ);
 
-/* How many windows there are, and how many of them a user has, by uid. */
-static DEFINE_MUTEX(bpf_windows_lock);
-static unsigned long bpf_nr_windows;
-static DEFINE_XARRAY(bpf_windows_of_users);
+static struct bpf_user_share bpf_windows = BPF_USER_SHARE_INIT(bpf_windows);
 
 /*
  * The address space is everybody's: windows get a quarter of it at most. Their
@@ -80,41 +75,6 @@ static unsigned long bpf_max_windows(void)
 {
 	return min_t(unsigned long, (VMALLOC_END - VMALLOC_START) / BPF_WINDOW_AREA / 4,
 		     totalram_pages() / 8 / (SZ_4G >> PMD_SHIFT));
-}
-
-/* Half of all windows is for other users, unless this one may exceed its limits. */
-static bool bpf_window_charge_user(kuid_t uid)
-{
-	unsigned long id = from_kuid(&init_user_ns, uid);
-	unsigned long nr, max = bpf_max_windows();
-
-	guard(mutex)(&bpf_windows_lock);
-
-	nr = xa_to_value(xa_load(&bpf_windows_of_users, id));
-	if (bpf_nr_windows >= max ||
-	    (nr >= DIV_ROUND_UP(max, 2) && !capable(CAP_SYS_RESOURCE)))
-		return false;
-	if (xa_err(xa_store(&bpf_windows_of_users, id, xa_mk_value(nr + 1), GFP_KERNEL_ACCOUNT)))
-		return false;
-
-	bpf_nr_windows++;
-	return true;
-}
-
-static void bpf_window_uncharge_user(kuid_t uid)
-{
-	unsigned long id = from_kuid(&init_user_ns, uid);
-	unsigned long nr;
-
-	guard(mutex)(&bpf_windows_lock);
-
-	bpf_nr_windows--;
-	nr = xa_to_value(xa_load(&bpf_windows_of_users, id)) - 1;
-	/* Replacing a value by another one needs no memory. */
-	if (nr)
-		xa_store(&bpf_windows_of_users, id, xa_mk_value(nr), GFP_KERNEL);
-	else
-		xa_erase(&bpf_windows_of_users, id);
 }
 
 #ifdef CONFIG_MEMCG
@@ -159,7 +119,7 @@ struct bpf_window *bpf_window_alloc(void)
 	kuid_t uid = current_uid();
 	struct bpf_window *window;
 
-	if (!bpf_window_charge_user(uid))
+	if (!bpf_user_share_charge(&bpf_windows, uid, 1, bpf_max_windows()))
 		return NULL;
 
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
@@ -184,7 +144,7 @@ free_percpu:
 free:
 	kfree(window);
 uncharge:
-	bpf_window_uncharge_user(uid);
+	bpf_user_share_uncharge(&bpf_windows, uid, 1);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(bpf_window_alloc);
@@ -205,7 +165,7 @@ void bpf_window_free(struct bpf_window *window)
 	free_percpu(window->flushed);
 	bpf_window_uncharge_tables(window, bitmap_weight(window->tables, BPF_WINDOW_TABLES));
 	obj_cgroup_put(window->objcg);
-	bpf_window_uncharge_user(window->uid);
+	bpf_user_share_uncharge(&bpf_windows, window->uid, 1);
 	kfree(window);
 }
 EXPORT_SYMBOL_GPL(bpf_window_free);

@@ -4,6 +4,7 @@
  * get: a way around a limit, around the verifier, or memory that nobody pays.
  */
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "kvm_test_harness.h"
@@ -173,6 +174,33 @@ HUP_TEST(attack, share_of_the_jit)
 	EXPECT_GE(TEXT_LIMIT / 2, text);
 	EXPECT_LT(0, hup_load_return(h, 0));
 	hup_free(h);
+}
+
+/* And of that half one user has half, who may not exceed limits. */
+HUP_TEST(attack, share_of_the_jit_for_a_user)
+{
+	struct hup *mine = hup_create(1), *other;
+	struct bpf_insn insns[1000];
+	long r, limit = jit_limit();
+	int i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(insns) - 1; i++)
+		insns[i] = HUP_DATA(BPF_REG_0, BPF_REG_1, 0);
+	insns[i] = BPF_EXIT_INSN();
+
+	ASSERT_EQ(0, chmod("/dev/kvm", 0666));
+	set_jit_limit(TEXT_LIMIT);
+	ASSERT_EQ(0, setresuid(65534, 65534, 0));
+	other = hup_create(1);
+	while ((r = hup_load(other, insns, ARRAY_SIZE(insns))) > 0)
+		n++;
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	EXPECT_EQ(-ENOMEM, r);
+	EXPECT_LT(0, n);
+	EXPECT_LT(0, hup_load(mine, insns, ARRAY_SIZE(insns)));
+	set_jit_limit(limit);
+	hup_free(other);
+	hup_free(mine);
 }
 
 /* What the threads of the VMM do to memory that the guest maps and unmaps. */
