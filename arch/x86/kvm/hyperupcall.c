@@ -386,7 +386,7 @@ bool kvm_arch_hyperupcall_reset_pending(struct kvm *kvm)
 	if (READ_ONCE(vcpu->run->kvm_dirty_regs) & (KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS))
 		return true;
 
-	/* KVM_RUN clears a bit after it has set the flag. */
+	/* KVM_RUN wants a reset before it clears a bit. */
 	smp_rmb();
 	return kvm_hyperupcall_wants_reset(kvm);
 }
