@@ -437,8 +437,6 @@ long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state
 		goto free;
 
 	r = kvm_arch_hyperupcall_finish_reset(kvm);
-	if (!r && !kvm_hyperupcall_state_is_empty(buf))
-		r = kvm_arch_hyperupcall_may_restore(kvm);
 	if (r)
 		goto free;
 
@@ -446,7 +444,9 @@ long kvm_hyperupcall_restore(struct kvm *kvm, const struct kvm_hyperupcall_state
 	if (mutex_lock_killable(&hu->lock))
 		goto free;
 	kvm_hyperupcall_finish_resets(hu);
-	r = kvm_hyperupcall_restore_locked(hu, buf, args.size);
+	/* A boot vCPU that waits for the lock to reset the VM is in an ioctl. */
+	r = kvm_hyperupcall_state_is_empty(buf) ? 0 : kvm_arch_hyperupcall_may_restore(kvm);
+	r = r ?: kvm_hyperupcall_restore_locked(hu, buf, args.size);
 	mutex_unlock(&hu->lock);
 free:
 	kvfree(buf);
