@@ -221,7 +221,7 @@ FIXTURE(figures) {
 FIXTURE_SETUP(figures)
 {
 	static const struct kvm_hyperupcall_policy policy = {
-		.budget_ns = 1000000000,
+		.budget_ns = 500000000,
 	};
 
 	self->h = hup_create_policy(2, &policy);
