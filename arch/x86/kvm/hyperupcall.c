@@ -169,7 +169,7 @@ static bool kvm_hyperupcall_has_own_cr0(struct kvm_vcpu *vcpu)
 	return !is_smm(vcpu) && !is_guest_mode(vcpu);
 }
 
-/* No program of the VM runs at an event until the reset is done, by whoever. */
+/* No program of the VM runs at an event until kvm_hyperupcall_reset(). */
 static void kvm_hyperupcall_mark_reset(struct kvm_vcpu *vcpu)
 {
 	kvm_hyperupcall_want_reset(vcpu->kvm);
@@ -404,7 +404,7 @@ int kvm_hyperupcall_check_reset(struct kvm_vcpu *vcpu)
 	if (!kvm_hyperupcall_reset_is_due(vcpu))
 		return 0;
 
-	/* The guest may have written CR0, and the lock may be somebody's for long. */
+	/* The guest's MOV to CR0 marks nothing, and another vCPU may hold hu->lock for long. */
 	kvm_hyperupcall_mark_reset(vcpu);
 	/* Memslot updates wait for SRCU. */
 	kvm_vcpu_srcu_read_unlock(vcpu);
