@@ -6,7 +6,6 @@
 #	plan				at the end: how many there were
 #	consumed			IPIs that KVM consumed for this VM
 #	charged				memory that is charged to the VMM, in kB
-#	by_vmm, by_sysrq		L2 starts again, and its kernel tells nobody
 
 . "$lab/l2.sh"
 
@@ -83,16 +82,4 @@ nothing_is_charged()
 boot()
 {
 	l2_start "$vcpus" ,kvm-pv-tlb-flush=off
-}
-
-by_vmm()
-{
-	l2_monitor system_reset
-	l2_wait
-}
-
-by_sysrq()
-{
-	echo "echo b >/proc/sysrq-trigger" >&8
-	l2_wait
 }

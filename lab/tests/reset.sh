@@ -6,10 +6,23 @@
 vcpus=4
 . "$lab/tests/lib.sh"
 
+by_vmm()
+{
+	l2_monitor system_reset
+	l2_wait
+}
+
 # The reboot notifiers run: the module unregisters.
 by_guest()
 {
 	echo "reboot -f" >&8
+	l2_wait
+}
+
+# They do not: only the host can know.
+by_sysrq()
+{
+	echo "echo b >/proc/sysrq-trigger" >&8
 	l2_wait
 }
 
