@@ -56,7 +56,10 @@ run_veristat()
 		timeout -k 5 $limit ./veristat -o csv -e file,prog,verdict,insns,states \
 			"$object" 2>>"$results/veristat.log" | sed 1d
 	done >"$results/veristat.csv"
-	ended veristat $?
+	[ -s "$results/veristat.csv" ] || {
+		echo "veristat: said nothing of any program" >&2
+		failed=1
+	}
 	awk -F , '{ print "veristat/" $1 "/" $2, $3 == "success" ? "passed" : "failed" }' \
 		"$results/veristat.csv"
 }
